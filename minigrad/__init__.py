@@ -1,0 +1,27 @@
+"""minigrad: a deep-learning framework to read, with PyTorch's words and PyTorch's numbers."""
+
+from . import autograd, nn, optim, random
+from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .creation import (
+    arange, as_tensor, bernoulli, empty, empty_like, eye, from_numpy, full, full_like, linspace, multinomial, normal, ones,
+    ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
+)  # fmt: skip
+from .ops.elementwise import (
+    abs, add, ceil, clamp, clamp_max, clamp_min, cos, div, eq, exp, expm1, floor, floor_divide, ge, gt, isfinite, isinf,
+    isnan, le, log, log1p, log2, log10, logical_and, logical_not, logical_or, lt, masked_fill, maximum, minimum, mul, ne, neg,
+    pow, reciprocal, relu, remainder, result_type, round, rsqrt, sigmoid, sign, sin, sqrt, square, sub, tanh, trunc, where,
+)  # fmt: skip
+from .ops.linalg import matmul
+from .ops.reduce import (
+    all, amax, amin, any, argmax, argmin, histc, histogram, log_softmax, logsumexp, max, mean, min, softmax, std, sum, var,
+)  # fmt: skip
+from .ops.shape import (
+    broadcast_to, cat, chunk, flatten, permute, reshape, split, squeeze, stack, t, transpose, unbind, unsqueeze,
+)  # fmt: skip
+from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from .tensor import (
+    Size, Tensor, bool, float16, float32, float64, int8, int16, int32, int64, uint8,
+)  # fmt: skip
+
+float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
+__version__ = "0.1.0"

@@ -1,0 +1,571 @@
+"""Reverse-mode automatic differentiation.
+
+A *primitive* is a function of raw arrays together with its vector-Jacobian products (vjp): given the gradient `g` of a
+loss with respect to its output, each returns the gradient with respect to one input. Calling a primitive with Tensors
+records a Node; `backward` walks the nodes from the newest to the oldest and hands gradients from outputs to inputs.
+
+The rules that a vjp keeps:
+- Its parameter names say what the node keeps for it: `g`, then `y` (the output) or any of the forward's parameters.
+- It runs on raw arrays in an ordinary backward and on Tensors under `create_graph=True`, so that it can itself be
+  differentiated. It uses only operators, `@`, indexing, `.shape` and primitives (a primitive called without a Tensor
+  returns a raw array), and no augmented assignment.
+- It returns a new array, `g` itself or a view, never an array that the node keeps.
+- `shape` is the shape of the first input.
+- A name listed in the primitive's `extras` is an intermediate that the forward computed anyway; it is there in an
+  ordinary backward and None under `create_graph=True`, where it would wrongly count as a constant.
+
+A primitive called with raw arrays only returns a raw array. `@primitive` here is the general form; `ops/elementwise.py`
+has two leaner ones for one and two operands.
+"""
+
+import contextlib
+import heapq
+import inspect
+import itertools
+import threading
+
+from .backend import Array, asarray, xp
+
+new = object.__new__
+tick = itertools.count(1).__next__  # numbers nodes and in-place changes, so that each knows what came first
+
+
+class Mode(threading.local):
+    """Whether operations are recorded, per thread."""
+
+    enabled = True
+
+
+mode = Mode()
+
+
+class GradMode(contextlib.ContextDecorator):
+    """Sets the mode inside a `with` block or a decorated function and puts the previous one back."""
+
+    def __init__(self, value):
+        self.value, self.previous = value, []
+
+    def _recreate_cm(self):  # every call of a decorated function has its own
+        return GradMode(self.value)
+
+    def __enter__(self):
+        self.previous.append(mode.enabled)
+        mode.enabled = self.value
+        return self
+
+    def __exit__(self, *exception):
+        mode.enabled = self.previous.pop()
+
+
+def no_grad(function=None):
+    """Record nothing inside: `with no_grad():`, `@no_grad()` or `@no_grad`."""
+    return GradMode(False) if function is None else GradMode(False)(function)
+
+
+def enable_grad(function=None):
+    """Record inside, also within `no_grad`: a context manager and a decorator."""
+    return GradMode(True) if function is None else GradMode(True)(function)
+
+
+def inference_mode(mode=True):
+    """`no_grad` under the name that says why; `inference_mode(False)` records."""
+    return GradMode(False)(mode) if callable(mode) else GradMode(not mode)
+
+
+class set_grad_enabled(GradMode):
+    """Switch recording on or off at once; as a context manager or decorator, for that block or function only."""
+
+    def __init__(self, mode_):
+        super().__init__(bool(mode_))
+        super().__enter__()
+
+    def __enter__(self):
+        return self  # switched when it was made
+
+    def __call__(self, function):
+        self.__exit__()
+        return super().__call__(function)
+
+
+def is_grad_enabled():
+    """Whether operations are recorded in this thread."""
+    return mode.enabled
+
+
+# ---------------------------------------------------------------------------------------------- nodes and variables
+
+
+class Node:
+    """One recorded operation: where the gradient of its output goes, and what its vjps need for that.
+
+    A tensor points to the node that made it and a node to its parents, never back: no cycles, so that a graph is freed
+    as soon as its last tensor goes.
+    """
+
+    __slots__ = ("number", "rule", "parents", "kept", "versions", "shape", "grad", "hooks", "__weakref__")
+
+    def __init__(self, rule, parents, kept, versions, shape):
+        self.number = tick()
+        self.rule = rule
+        self.parents = parents  # a node for each input, None where no gradient is wanted
+        self.kept = kept  # (output, *inputs), None where no vjp names it
+        self.versions = versions  # the version of every kept tensor
+        self.shape = shape  # of the output
+        self.grad = None  # of a leaf, or where `retain_grad` asked for it
+        self.hooks = None
+
+    def name(self):
+        return self.rule.title
+
+    @property
+    def next_functions(self):
+        return tuple((parent, 0) for parent in self.parents)
+
+    def __repr__(self):
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class Leaf(Node):
+    """Where a gradient ends: stands in the graph for a tensor that the user made, and holds its `.grad`."""
+
+    __slots__ = ()
+
+    def __init__(self, shape):
+        super().__init__(None, (), (), (), shape)
+
+    def name(self):
+        return "AccumulateGrad"
+
+
+class Version:
+    """When the memory of a tensor and of its views last changed in place; shared by all of them."""
+
+    changed = 0  # tick of the last change of the numbers
+    rewired = 0  # tick of the last change that autograd recorded
+    count = 0  # torch's `_version`
+
+
+class Variable:
+    """What the graph knows of a tensor; `Tensor` adds the operations.
+
+    `array`: the numbers. `node`: what made them, None where no gradient is wanted. `version`: see Version. `origin`: of
+    a view, (base, view function, its options, tick when taken); None for a tensor with memory of its own.
+    """
+
+    __slots__ = ("array", "node", "version", "origin", "__dict__", "__weakref__")
+
+    def current_node(self):
+        """The node that made the present value: a view older than a recorded change of its base is taken anew."""
+        stale, tensor = [], self
+        while tensor.origin is not None and tensor.version.rewired > tensor.origin[3]:
+            stale.append(tensor)
+            tensor = tensor.origin[0]
+        for tensor in reversed(stale):
+            base, view, options, _ = tensor.origin
+            with enable_grad():
+                again = view(base, *options)
+            tensor.node, tensor.origin = again.node, again.origin
+        return self.node
+
+    def leaf(self):
+        """Ask for gradients of this tensor: from here on the graph of its uses ends in a Leaf."""
+        self.node = Leaf(self.array.shape)
+
+
+Tensor = Variable  # what primitives return; `tensor.py` registers its class
+
+
+def register(cls):
+    """Class decorator: primitives return this kind of Variable."""
+    global Tensor
+    Tensor = cls
+    return cls
+
+
+def wrap(array, node=None):
+    """A tensor around an array, in memory of its own."""
+    tensor = new(Tensor)
+    tensor.array = array if array.__class__ is Array else asarray(array)
+    tensor.node, tensor.version, tensor.origin = node, Version(), None
+    return tensor
+
+
+# ------------------------------------------------------------------------------------------------------- primitives
+
+
+class Rule:
+    """The derivative of a primitive: which vjps there are, and what each of them needs."""
+
+    def __init__(self, forward, extras=(), undo_broadcast=None):
+        self.forward = forward  # on raw arrays
+        self.name = forward.__name__.strip("_")
+        self.title = self.name.title().replace("_", "") + "Backward0"
+        parameters = inspect.signature(forward).parameters.values()
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # then no vjp names an input
+        self.slots = ["y", *(p.name for p in parameters), "shape", *extras]  # what a vjp can name
+        self.extras = len(extras)
+        self.undo_broadcast = undo_broadcast or self.refuse
+        self.vjps = []  # (input, function, the slots it takes)
+        self.joint = None  # or one function for all inputs at once, and the slots it takes
+        self.plans = {}
+
+    def refuse(self, g, shape):
+        raise RuntimeError(f"{self.name}: its vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
+
+    def takes(self, function):
+        g, *names = inspect.signature(function).parameters
+        unknown = {g} - {"g"} | set(names) - {"needs", *self.slots}
+        if unknown:
+            raise TypeError(f"{self.name}: a vjp takes g, then any of {self.slots}; got {sorted(unknown)}")
+        return tuple(-1 if name == "needs" else self.slots.index(name) for name in names)
+
+    def plan(self, wanted):
+        """Which of (y, *inputs, *extras) to keep when the gradients of the `wanted` inputs may be asked for."""
+        slots = set(self.joint[1]) if self.joint else set()
+        slots.update(*(takes for i, _, takes in self.vjps if wanted[i]))
+        keep = self.plans[wanted] = tuple(i in slots for i in range(len(self.slots)))
+        return keep
+
+
+def differentiable(rule, call):
+    """Give a primitive's call the two ways to declare its vjps."""
+
+    def vjp(function):
+        """Declare the vjp of the first input; one that takes `needs` returns the gradients of all inputs at once."""
+        takes = rule.takes(function)
+        if -1 in takes:
+            rule.joint = function, takes
+        else:
+            rule.vjps.append((0, function, takes))
+        return function
+
+    def vjps(**functions):
+        """Declare a vjp for each named input."""
+        for name, function in functions.items():
+            rule.vjps.append((rule.slots.index(name) - 1, function, rule.takes(function)))
+
+    call.vjp, call.vjps, call.rule = vjp, vjps, rule
+    call.__name__ = call.__qualname__ = rule.name
+    call.__module__, call.__doc__ = rule.forward.__module__, rule.forward.__doc__
+    return call
+
+
+def primitive(forward=None, *, extras=(), undo_broadcast=None):
+    """Make a forward on raw arrays differentiable; the module's text says what its vjps may do.
+
+    All arguments are positional, Tensors and options alike. `extras` names the intermediates that the forward returns
+    after its output. `undo_broadcast(g, shape)` sums a gradient to the shape of an input that was broadcast.
+    """
+    if forward is None:
+        return lambda function: primitive(function, extras=extras, undo_broadcast=undo_broadcast)
+    rule = Rule(forward, extras, undo_broadcast)
+
+    def call(*args):
+        arrays, parents, tensors, wanted = [], [], False, False
+        for a in args:
+            node = None
+            if isinstance(a, Variable):
+                tensors = True
+                node = a.node if a.origin is None else a.current_node()
+                wanted = wanted or node is not None
+                a = a.array
+            arrays.append(a)
+            parents.append(node)
+        y = forward(*arrays)
+        y, *rest = y if extras else (y,)
+        if not tensors:
+            return y
+        y = wrap(y)
+        if wanted and mode.enabled:
+            record(rule, y, args, arrays, parents, rest)
+        return y
+
+    return differentiable(rule, call)
+
+
+def view(forward):
+    """A primitive of one input whose output shares, or may share, the memory of that input."""
+    rule = Rule(forward)
+
+    def call(x, *options):
+        if not isinstance(x, Variable):
+            return forward(x, *options)
+        array = x.array
+        node = x.node if x.origin is None else x.current_node()
+        y = new(Tensor)
+        y.array = out = forward(array, *options)
+        y.node = None
+        if out is array or out.base is not None and (out.base is array or out.base is array.base):
+            y.version, y.origin = x.version, (x, call, options, tick())
+        else:
+            y.version, y.origin = Version(), None
+        if node is not None and mode.enabled:
+            record(rule, y, (x, *options), (array, *options), [node] + [None] * len(options))
+        return y
+
+    return differentiable(rule, call)
+
+
+def record(rule, y, args, arrays, parents, extras=()):
+    """Make the node of `y`, the output of a primitive that was called with `args`."""
+    wanted = tuple([p is not None for p in parents])
+    keep = rule.plans.get(wanted) or rule.plan(wanted)
+    values = (y.array, *arrays) if rule.variadic else (y.array, *arrays, getattr(arrays[0], "shape", None), *extras)
+    kept = tuple([a if k else None for k, a in zip(keep, values)])
+    versions = tuple([a.version if k and isinstance(a, Variable) else None for k, a in zip(keep, (y, *args))])
+    y.node = Node(rule, parents, kept, versions, y.array.shape)
+
+
+# ------------------------------------------------------------------------------------------------- the backward walk
+
+
+def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False):
+    """Send gradients from the root nodes down to the leaves, or to the target nodes alone; returns {target: gradient}.
+
+    Nodes wait in a heap, the newest first, so that a node's turn comes when every node that uses it has had its own.
+    Gradients are raw arrays, or Tensors under `create_graph`. They arrive borrowed: the second arrival at a node makes
+    a sum of its own, later ones are added to that in place. Without targets, leaves add up theirs in `grad`.
+    """
+    useful, inner = (None, None) if targets is None else leading_to(targets, roots)
+    heap, pending, owned, found = [], {}, set(), {}
+    arrivals, source = list(zip(roots, gradients)), None
+    while True:
+        for node, g in arrivals:
+            if useful is not None and node not in useful:
+                continue
+            if node not in pending:
+                pending[node] = g
+                heapq.heappush(heap, (-node.number, node))
+                if node.rule is None and not create_graph and source is not None and g is not source and g.base is None:
+                    owned.add(node)  # a fresh array that nothing else refers to: the leaf may have it
+            elif create_graph or node not in owned:
+                pending[node] = pending[node] + g
+                owned.add(node)
+            else:
+                total = pending[node]
+                total += g
+                pending[node] = total
+        if not heap:
+            return found
+        node = heapq.heappop(heap)[1]
+        source = pending.pop(node)
+        if node.hooks is not None:
+            source = node.hooks.run(node, source)
+            owned.discard(node)
+        if targets is None and node.rule is None:
+            accumulate(node, source, node in owned)
+        elif targets is not None and node in targets:
+            found[node] = source if node in owned or create_graph else xp.array(source)
+        if node.rule is None or inner is not None and node not in inner:
+            arrivals = ()
+        else:
+            arrivals = backward_of(node, source, useful, retain_graph, create_graph)
+
+
+def backward_of(node, g, useful, retain_graph, create_graph):
+    """What the vjps of one node send on: a list of (parent, gradient)."""
+    rule, kept, parents, number = node.rule, node.kept, node.parents, node.number
+    if kept is None:
+        raise RuntimeError(
+            f"Trying to backward through the graph a second time: what {rule.name} kept for it was freed by the first "
+            "backward. Specify retain_graph=True on the first to keep it."
+        )
+    for version in node.versions:
+        if version is not None and version.changed > number:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: what "
+                f"{rule.name} kept for backward has changed since, it is at version {version.count} now"
+            )
+    if create_graph:
+        kept = as_tensors(node)
+    if not retain_graph and any(version is not None for version in node.versions):
+        node.kept = None
+    sent = []
+    if rule.joint is not None:
+        function, takes = rule.joint
+        needs = [p is not None and (useful is None or p in useful) for p in parents]
+        for parent, gradient in zip(parents, function(g, *[needs if i < 0 else kept[i] for i in takes])):
+            if parent is not None and gradient is not None:
+                sent.append((parent, gradient))
+    for i, function, takes in rule.vjps:
+        parent = parents[i]
+        if parent is None or useful is not None and parent not in useful:
+            continue
+        if len(takes) == 1:  # spelled out: a list comprehension would cost as much as a small array operation
+            gradient = function(g, kept[takes[0]])
+        elif not takes:
+            gradient = function(g)
+        else:
+            gradient = function(g, *[kept[k] for k in takes])
+        if gradient.shape != parent.shape:
+            gradient = rule.undo_broadcast(gradient, parent.shape)
+        sent.append((parent, gradient))
+    return sent
+
+
+def as_tensors(node):
+    """What a node keeps, as Tensors with their place in the graph; extras, which would be constants there, as None."""
+    sources = (node, *node.parents)
+    kept = list(node.kept)
+    for i, version in enumerate(node.versions):
+        if version is not None:
+            kept[i] = wrap(kept[i], sources[i])
+            kept[i].version = version
+    if node.rule.extras:
+        kept[-node.rule.extras :] = [None] * node.rule.extras
+    return kept
+
+
+def leading_to(targets, roots):
+    """The nodes through which a gradient reaches a target, and those of them that have a parent among them."""
+    reachable, stack = set(roots), list(roots)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent not in reachable:
+                reachable.add(parent)
+                stack.append(parent)
+    useful, inner = set(targets), set()
+    for node in sorted(reachable, key=lambda node: node.number):
+        if any(parent in useful for parent in node.parents):
+            useful.add(node)
+            inner.add(node)
+    return useful, inner
+
+
+def accumulate(leaf, g, owned=False):
+    """Add a gradient, raw or Tensor, to `leaf.grad`, which never shares memory with another array."""
+    total = leaf.grad
+    if isinstance(g, Variable):
+        leaf.grad = g + 0 if total is None else total + g
+    elif total is None:
+        leaf.grad = wrap(g if owned else xp.array(g))
+    else:
+        total.array += g
+        changed(total)
+
+
+def changed(tensor):
+    """Note that the numbers of a tensor were changed in place."""
+    version = tensor.version
+    version.changed = tick()
+    version.count += 1
+
+
+# ----------------------------------------------------------------------------------------------------------- the API
+
+
+class Hooks:
+    """What happens to the gradient of one node on its way."""
+
+    def __init__(self):
+        self.functions, self.retain = {}, False
+
+    def run(self, node, g):
+        for function in list(self.functions.values()):
+            tensor = g if isinstance(g, Variable) else wrap(g)
+            answer = function(tensor)
+            if answer is not None:
+                if not isinstance(answer, Variable) or answer.array.shape != node.shape:
+                    raise RuntimeError(f"hook {function!r}: expected a Tensor of shape {node.shape} or None, got {answer!r}")
+                g = answer if isinstance(g, Variable) else answer.array
+        if self.retain:
+            node.grad = g if isinstance(g, Variable) else wrap(xp.array(g))
+        return g
+
+
+class RemovableHandle:
+    """Takes a registered hook away again: by `remove()`, or at the end of a `with` block."""
+
+    def __init__(self, hooks, function):
+        self.hooks, self.key = hooks, tick()
+        hooks[self.key] = function
+
+    def remove(self):
+        self.hooks.pop(self.key, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()
+
+
+def roots_of(tensors, gradients, operation):
+    """Nodes to start from, and the gradient of each."""
+    gradients = [None] * len(tensors) if gradients is None else gradients
+    if len(gradients) != len(tensors):
+        raise RuntimeError(f"{operation}: got {len(tensors)} tensors and {len(gradients)} gradients")
+    nodes, start = [], []
+    for i, (tensor, g) in enumerate(zip(tensors, gradients)):
+        node, array = tensor.current_node(), tensor.array
+        if node is None:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if g is None:
+            if array.size != 1:
+                raise RuntimeError(
+                    f"grad can be implicitly created only for scalar outputs: {operation} got shape {array.shape}"
+                )
+            g = wrap(xp.ones_like(array))
+        elif g.array.shape != array.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.array.shape} and output[{i}] of {array.shape}"
+            )
+        nodes.append(node)
+        start.append(g)
+    return nodes, start
+
+
+def run(tensors, gradients, operation, targets, retain_graph, create_graph):
+    nodes, start = roots_of(tensors, gradients, operation)
+    if not create_graph:
+        start = [g.array for g in start]
+    with GradMode(create_graph):
+        return walk(nodes, start, targets, create_graph if retain_graph is None else retain_graph, create_graph)
+
+
+def sequence(tensors):
+    return [tensors] if isinstance(tensors, Variable) else list(tensors)
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Add the gradient of `tensors` with respect to every leaf (or to `inputs` alone) to its `.grad`.
+
+    `grad_tensors`: the gradient with respect to each tensor, of its shape; may be left out for tensors of one element.
+    `retain_graph`: keep the graph for a second backward (by default, only under `create_graph`). `create_graph`: record
+    the backward itself, so that gradients can be differentiated.
+    """
+    inputs = None if inputs is None else sequence(inputs)
+    targets = None if inputs is None else {x.current_node() for x in inputs}
+    if targets is not None and None in targets:
+        raise RuntimeError("backward: one of the inputs does not require grad")
+    grad_tensors = None if grad_tensors is None else sequence(grad_tensors)
+    found = run(sequence(tensors), grad_tensors, "backward", targets, retain_graph, create_graph)
+    for node, g in found.items():
+        accumulate(node, g, owned=True)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
+         materialize_grads=False):  # fmt: skip
+    """The sum of gradients of `outputs` with respect to each of `inputs`, as a tuple; no `.grad` is touched.
+
+    An input that the outputs do not depend on is an error, gives None under `allow_unused`, or zeros under
+    `materialize_grads`. The other arguments are those of `backward`.
+    """
+    inputs = sequence(inputs)
+    nodes = [x.current_node() for x in inputs]
+    if None in nodes:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    grad_outputs = None if grad_outputs is None else sequence(grad_outputs)
+    found = run(sequence(outputs), grad_outputs, "grad", set(nodes), retain_graph, create_graph)
+    results = []
+    for x, node in zip(inputs, nodes):
+        g = found.get(node)
+        if g is None and materialize_grads:
+            g = xp.zeros_like(x.array)
+        elif g is None and not allow_unused:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior."
+            )
+        results.append(g if g is None or isinstance(g, Variable) else wrap(g))
+    return tuple(results)

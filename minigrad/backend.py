@@ -1,0 +1,108 @@
+"""The array library: NumPy, or CuPy when `MINIGRAD_BACKEND=cupy`.
+
+This file alone says which library holds the numbers. Everything above it writes `xp.tanh(x)` and runs on both;
+whatever NumPy and CuPy do differently has a function here.
+"""
+
+import importlib
+import os
+
+import numpy as np
+
+# what to install where a package is missing, by the CUDA version that the driver speaks
+CUPY_EXTRAS = "minigrad[cuda12] (package cupy-cuda12x) or minigrad[cuda13] (package cupy-cuda13x)"
+
+
+def use(name):
+    """Import the array library called `name` ("numpy" or "cupy") and return it.
+
+    Errors: ValueError for another name, ImportError where CuPy is not installed, RuntimeError where no GPU answers.
+    """
+    if name == "numpy":
+        return np
+    if name != "cupy":
+        raise ValueError(f"MINIGRAD_BACKEND: expected 'numpy' or 'cupy', got {name!r}")
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError as error:
+        raise ImportError(f"MINIGRAD_BACKEND=cupy: CuPy is not installed; install {CUPY_EXTRAS}") from error
+    if not cupy.is_available():
+        raise RuntimeError("MINIGRAD_BACKEND=cupy: CuPy is installed but finds no CUDA GPU; check the NVIDIA driver, "
+                           f"and that the package fits its CUDA version: {CUPY_EXTRAS}")  # fmt: skip
+    return cupy
+
+
+name = os.environ.get("MINIGRAD_BACKEND", "numpy")
+xp = use(name)
+on_gpu = xp is not np
+Array = xp.ndarray
+# what a raw value can be: NumPy's reductions return scalars, CuPy's return 0-d arrays
+RAW = Array if on_gpu else (np.ndarray, np.generic)
+
+
+def asarray(value, dtype=None):
+    """The value as an array of the active library; a host array is moved to the GPU, never the other way."""
+    return xp.asarray(value, dtype)
+
+
+def to_numpy(array):
+    """The array on the host: itself under NumPy, a copy under CuPy."""
+    return xp.asnumpy(array) if on_gpu else np.asarray(array)
+
+
+_constants = {}
+
+
+def constant(value, dtype):
+    """A Python number as an operand for arrays of `dtype`.
+
+    NumPy converts a Python float anew at every call, which costs three times the multiplication of a small array: a
+    0-d array of the right dtype is kept instead. CuPy passes numbers to its kernels by value.
+    """
+    if on_gpu:
+        return dtype.type(value)
+    key = value, dtype
+    array = _constants.get(key)
+    if array is None:
+        array = np.array(value).astype(dtype)  # wraps around like a cast where the value does not fit
+        if value:  # 0.0 and -0.0 are the same key
+            if len(_constants) >= 4096:
+                _constants.clear()
+            _constants[key] = array
+    return array
+
+
+def scatter_add(array, index, values):
+    """`array[index] += values` in place, every repeated index counted."""
+    xp.add.at(array, index, values)
+
+
+def within(index, size):
+    """Whether every value of a flat int64 array is in [0, size); on a GPU the answer waits for the device."""
+    if on_gpu:
+        return not index.size or bool((index.min() >= 0) & (index.max() < size))
+    try:
+        return len(np.bincount(index, minlength=size)) == size  # one pass, a quarter of the cost of min and max
+    except ValueError:  # a negative value
+        return False
+
+
+_ones = {}
+
+
+def column_sums(x):
+    """Sums of a 2-D array over its rows; a product with ones is three times faster than `sum(0)` when it is small."""
+    key = len(x), x.dtype
+    ones = _ones.get(key)
+    if ones is None:
+        if len(_ones) >= 64:
+            _ones.clear()
+        ones = _ones[key] = xp.ones(key[0], x.dtype)
+    return ones.dot(x)
+
+
+def total(x, dims):
+    """Sums over a tuple of dimensions, which stay with size 1."""
+    if dims == (0,) and x.ndim == 2 and x.dtype.kind == "f":
+        return column_sums(x).reshape(1, -1)
+    return x.sum(dims, keepdims=True) if on_gpu else np.add.reduce(x, dims, keepdims=True)

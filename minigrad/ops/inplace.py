@@ -1,0 +1,165 @@
+"""Changing values in place, with their history: `x += y`, `x[i] = y`, `x.zero_()`, through views as well."""
+
+from ..autograd import Leaf, Variable, changed, mode, primitive, tick
+from ..backend import Array, constant, xp
+from .elementwise import CATEGORY, NUMBERS, add, as_dtype, cast, div, mul, sub, sum_to
+from .index import gather_, parse, slice_
+
+@primitive
+def zeros_like_(x):
+    return xp.zeros_like(x)
+
+
+zeros_like_.vjp(lambda g: zeros_like_(g))
+
+
+@primitive(undo_broadcast=sum_to)
+def overwrite(x, value):
+    return xp.broadcast_to(value, x.shape)
+
+
+overwrite.vjps(x=lambda g: zeros_like_(g), value=lambda g: g)
+
+
+@primitive(undo_broadcast=sum_to)
+def put(x, value, index):
+    x = x.copy()
+    x[index] = value
+    return x
+
+
+@primitive
+def without(g, index):
+    return put(g, 0.0, index)
+
+
+put.vjps(x=lambda g, index: without(g, index), value=lambda g, index: gather_(g, index))
+without.vjp(lambda g, index: without(g, index))
+
+
+@primitive
+def written(base, value, path):
+    """The base of a view into which `value` has just been written; `path` leads from the base to the view."""
+    return base
+
+
+@primitive
+def erased(g, path):
+    g = g.copy()
+    follow(g, path)[...] = 0
+    return g
+
+
+def follow(x, path):
+    for view_, options in path:
+        x = view_(x, *options)
+    return x
+
+
+written.vjps(base=lambda g, path: erased(g, path), value=lambda g, path: follow(g, path))
+erased.vjp(lambda g, path: erased(g, path))
+
+
+def store(tensor, result):
+    """Let `tensor` hold the value of `result`, in place and with its history; every view of its memory follows."""
+    array, value = tensor.array, result.array
+    if value.shape != array.shape:
+        raise RuntimeError(f"output with shape {array.shape} doesn't match the broadcast shape {value.shape}")
+    if CATEGORY[value.dtype.kind] > CATEGORY[array.dtype.kind]:
+        raise RuntimeError(f"result type {value.dtype} can't be cast to the desired output type {array.dtype}")
+    base, path = tensor, []
+    while base.origin is not None:
+        base, view, options, _ = base.origin
+        path.append((view, options))
+    tracked = mode.enabled and (base.node is not None or result.node is not None)
+    if tracked and isinstance(base.node, Leaf):
+        what = "a leaf Variable" if base is tensor else "a view of a leaf Variable"
+        raise RuntimeError(f"{what} that requires grad is being used in an in-place operation.")
+    refuse_overlap(array)
+    result = as_dtype(result, array.dtype)
+    array[...] = result.array
+    changed(tensor)
+    if tracked:
+        base.node = result.node if base is tensor else written(base, result, tuple(reversed(path))).node
+        base.version.rewired = tick()
+    return tensor
+
+
+def refuse_overlap(array):
+    """An expanded tensor has several elements in one place: writing to one would change the others."""
+    if any(stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+
+
+UFUNCS = {add: xp.add, sub: xp.subtract, mul: xp.multiply, div: xp.divide}
+
+
+def in_place(operation):
+    """The method that changes its tensor to `operation(tensor, ...)`."""
+    ufunc = UFUNCS.get(operation)
+
+    def method(self, *args, **kwargs):
+        if ufunc is not None and self.origin is None and len(args) == 1:
+            a, b = self.array, args[0]
+            free = not mode.enabled or self.node is None
+            if isinstance(b, Variable):
+                free = free and (not mode.enabled or b.current_node() is None)
+                b = b.array
+            elif b.__class__ in NUMBERS and a.dtype.kind == "f":
+                b = constant(b, a.dtype)
+            if free and b.__class__ is Array and b.dtype is a.dtype and (b.ndim == 0 or b.shape == a.shape):
+                ufunc(a, b, a)  # what an optimiser does at every step: nothing to record, no result to copy
+                changed(self)
+                return self
+        return store(self, operation(self, *args, **kwargs))
+
+    method.__name__ = method.__qualname__ = operation.__name__ + "_"
+    method.__doc__ = f"`{operation.__name__}`, in place."
+    return method
+
+
+def copy_(self, src, non_blocking=False):
+    """Copy the values of `src`, broadcast and cast, into this tensor."""
+    try:
+        return store(self, overwrite(self, as_dtype(src, self.array.dtype)))
+    except ValueError as error:
+        raise RuntimeError(f"copy_: shape {src.array.shape} does not broadcast to {self.array.shape}") from error
+
+
+def fill_(self, value):
+    """Set every element to `value`, a number or a 0-d tensor."""
+    if isinstance(value, Variable) and value.array.ndim:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions.")
+    return store(self, overwrite(self, as_dtype(value, self.array.dtype)))
+
+
+def zero_(self):
+    """Set every element to zero."""
+    return fill_(self, 0)
+
+
+def setitem(self, index, value):
+    """`self[index] = value`: a number, or a Tensor that broadcasts to the selected shape."""
+    if not isinstance(value, (Variable, *NUMBERS)):
+        raise TypeError(f"can't assign a {type(value).__name__} to a Tensor; expected a Tensor or a number")
+    basic, advanced = parse(index, self.array.shape)
+    target = self if basic is None else slice_(self, basic)
+    value = as_dtype(value, self.array.dtype)
+    shape = target.array.shape if advanced is None else target.array[advanced].shape
+    if isinstance(value, Variable):
+        while value.array.ndim > len(shape) and value.array.shape[0] == 1:
+            value = value[0]  # torch lets leading dimensions of size 1 go
+        if not fits(value.array.shape, shape):
+            raise RuntimeError(
+                f"shape mismatch: value tensor of shape {list(value.array.shape)} cannot be broadcast to indexing result of "
+                f"shape {list(shape)}"
+            )
+    store(target, overwrite(target, value) if advanced is None else put(target, value, advanced))
+
+
+def fits(shape, size):
+    """Whether `shape` broadcasts to `size`."""
+    return len(shape) <= len(size) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(size)))

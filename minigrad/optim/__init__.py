@@ -1,0 +1,3 @@
+"""Optimisers, under torch's names."""
+
+from .sgd import SGD

@@ -1,0 +1,382 @@
+"""`Tensor`: torch's methods and operators, each a thin call into `ops`."""
+
+import math
+import operator
+
+from . import autograd
+from .autograd import Hooks, Leaf, RemovableHandle, Variable, Version, new, register, wrap
+from .backend import RAW, asarray, on_gpu, to_numpy, xp
+from .ops import elementwise as e
+from .ops import index, inplace, linalg, reduce, shape
+from .ops.inplace import in_place
+
+float16, float32, float64 = map(xp.dtype, ("float16", "float32", "float64"))
+int8, int16, int32, int64, uint8 = map(xp.dtype, ("int8", "int16", "int32", "int64", "uint8"))
+bool = xp.dtype("bool")
+DTYPES = (float16, float32, float64, int8, int16, int32, int64, uint8, bool)
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple with torch's `numel`."""
+
+    __slots__ = ()
+
+    def numel(self):
+        return math.prod(self)
+
+    def __repr__(self):
+        return f"{type(self).__module__.split('.')[0]}.Size({list(self)})"
+
+
+@register
+class Tensor(Variable):
+    """An array of numbers of one dtype, and where it came from.
+
+    `Tensor(2, 3)` is uninitialised memory and `Tensor([1, 2])` a float32 copy, as in torch; `tensor(...)` infers.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *data):
+        if len(data) == 1 and not isinstance(data[0], int):
+            array = asarray(data[0].array if isinstance(data[0], Variable) else data[0]).astype(float32)
+        else:
+            array = xp.empty(data or (0,), float32)
+        self = new(cls)
+        self.array, self.node, self.version, self.origin = array, None, Version(), None
+        return self
+
+    # ---------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def shape(self):
+        return Size(self.array.shape)
+
+    def size(self, dim=None):
+        """The shape, or one of its sizes."""
+        return self.shape if dim is None else self.array.shape[shape.dim_of(dim, self.array.ndim, "size")]
+
+    def stride(self, dim=None):
+        """Elements to step in memory from one index to the next, of every dimension or of one."""
+        strides = tuple(n // self.array.itemsize for n in self.array.strides)
+        return strides if dim is None else strides[shape.dim_of(dim, len(strides), "stride")]
+
+    ndim = property(lambda self: self.array.ndim)
+    dtype = property(lambda self: self.array.dtype)
+    itemsize = property(lambda self: self.array.itemsize)
+    is_leaf = property(lambda self: self.current_node() is None or isinstance(self.node, Leaf))
+    grad_fn = property(lambda self: None if self.is_leaf else self.current_node())
+    device = property(lambda self: "cuda" if on_gpu else "cpu")
+    _version = property(lambda self: self.version.count)
+    T = property(lambda self: shape.permute_(self, tuple(reversed(range(self.array.ndim)))))
+    mT = property(lambda self: shape.transpose(self, -2, -1))
+
+    def dim(self):
+        return self.array.ndim
+
+    def numel(self):
+        """How many elements it has."""
+        return self.array.size
+
+    nelement = numel
+
+    def element_size(self):
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    def is_contiguous(self):
+        """Whether memory holds the elements in the order of their indices."""
+        return self.array.flags.c_contiguous
+
+    def is_floating_point(self):
+        return self.array.dtype.kind == "f"
+
+    # ----------------------------------------------------------------------------------------------- autograd
+
+    @property
+    def requires_grad(self):
+        return self.current_node() is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        if not self.is_leaf:
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+                    "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+        elif value and self.node is None:
+            if self.array.dtype.kind != "f":
+                raise RuntimeError(f"only Tensors of floating point dtype can require gradients, got {self.array.dtype}")
+            self.node = Leaf(self.array.shape)
+            self.node.grad = self.__dict__.pop("_grad", None)
+        elif not value and self.node is not None:
+            self.node, self._grad = None, self.node.grad
+
+    def requires_grad_(self, requires_grad=True):
+        """Ask for gradients of this leaf, or no longer; returns the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self):
+        return self.__dict__.get("_grad") if self.node is None else self.node.grad
+
+    @grad.setter
+    def grad(self, value):
+        if value is not None:
+            if not isinstance(value, Variable):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            if value.array.shape != self.array.shape or value.array.dtype != self.array.dtype:
+                raise RuntimeError(
+                    f"assigned grad has data of shape {value.array.shape} and dtype {value.array.dtype}, "
+                    f"expected {self.array.shape} and {self.array.dtype}"
+                )
+        if self.node is None:
+            self._grad = value
+        else:
+            self.node.grad = value
+
+    @property
+    def data(self):
+        """The same memory outside of the graph; changes made through it are not noticed by backward."""
+        return wrap(self.array)
+
+    @data.setter
+    def data(self, value):
+        self.array = value.array
+        if self.node is not None:
+            self.node.shape = value.array.shape
+
+    def detach(self):
+        """The same memory outside of the graph; an in-place change of either is noticed by backward."""
+        tensor = wrap(self.array)
+        tensor.version = self.version
+        return tensor
+
+    def detach_(self):
+        """Forget the history, in place."""
+        if self.origin is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.node = None
+        return self
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+        """Add the gradient of this tensor with respect to every leaf to its `.grad`; see `autograd.backward`."""
+        autograd.backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
+
+    def hooks(self):
+        node = self.current_node()
+        if node is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if node.hooks is None:
+            node.hooks = Hooks()
+        return node.hooks
+
+    def register_hook(self, hook):
+        """Call `hook(grad)` when the gradient of this tensor is known; what it returns, if anything, replaces that."""
+        return RemovableHandle(self.hooks().functions, hook)
+
+    def retain_grad(self):
+        """Keep the gradient of this non-leaf in `.grad`."""
+        if self.current_node() is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if not self.is_leaf:
+            self.hooks().retain = True
+
+    retains_grad = property(lambda self: not self.is_leaf and self.node.hooks is not None and self.node.hooks.retain)
+
+    # ------------------------------------------------------------------------------------- to and from Python
+
+    def item(self):
+        """The one element as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        return self.array.item()
+
+    def tolist(self):
+        """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
+        return self.array.tolist()
+
+    def numpy(self):
+        """The elements as a NumPy array that shares the memory; RuntimeError where the tensor requires grad."""
+        if self.current_node() is not None:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        return to_numpy(self.array)
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        if copy is False and dtype is not None and array.dtype != dtype:
+            raise ValueError(f"a Tensor of {array.dtype} cannot become an array of {dtype} without a copy")
+        return array.astype(dtype or array.dtype, copy=copy is True)
+
+    def __len__(self):
+        if not self.array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self.array.shape[0]
+
+    def __iter__(self):
+        if not self.array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(shape.unbind(self))
+
+    def __bool__(self):
+        if self.array.size != 1:
+            problem = "more than one value" if self.array.size else "no values"
+            raise RuntimeError(f"Boolean value of Tensor with {problem} is ambiguous")
+        return self.array.item() != 0
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __index__(self):
+        if self.array.size != 1 or self.array.dtype.kind not in "biu":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.array.item())
+
+    def __contains__(self, element):
+        return (self == element).any().item()
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if not self.array.ndim and spec else str(self)
+
+    def __deepcopy__(self, memo):
+        if not self.is_leaf:
+            raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol at the moment")
+        copy = memo[id(self)] = new(type(self))
+        copy.array, copy.node, copy.version, copy.origin = self.array.copy(), None, Version(), None
+        copy.requires_grad = self.requires_grad
+        if self.grad is not None:
+            copy.grad = self.grad.__deepcopy__(memo)
+        return copy
+
+    # ----------------------------------------------------------------------------------------- dtype and copies
+
+    def clone(self):
+        """A copy in memory of its own, with history."""
+        return e.copied(self)
+
+    def contiguous(self):
+        """The tensor itself where memory is in order, else a copy that is."""
+        return self if self.is_contiguous() else e.contiguous_copy(self)
+
+    def to(self, *args, dtype=None, device=None, copy=False, non_blocking=False):
+        """The tensor with another dtype: `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(other)`."""
+        for a in args:
+            if isinstance(a, Variable):
+                dtype = a.array.dtype
+            elif isinstance(a, str):
+                device = a
+            else:
+                dtype = a
+        if device is not None and str(device).split(":")[0] != self.device:
+            raise RuntimeError(f"to(): this process computes on {self.device!r}, got device {device!r}")
+        y = self if dtype is None else e.as_dtype(self, xp.dtype(dtype))
+        return y.clone() if copy and y is self else y
+
+    def type(self, dtype=None):
+        """The tensor in another dtype; the name of its type without one."""
+        return f"minigrad.{self.dtype.name}" if dtype is None else self.to(dtype)
+
+    def float(self):
+        return self.to(float32)
+
+    def double(self):
+        return self.to(float64)
+
+    def half(self):
+        return self.to(float16)
+
+    def long(self):
+        return self.to(int64)
+
+    def int(self):
+        return self.to(int32)
+
+    def bool(self):
+        return self.to(bool)
+
+    def cpu(self):
+        return self.to("cpu")
+
+    def cuda(self):
+        return self.to("cuda")
+
+    def type_as(self, other):
+        """The tensor in the dtype of another."""
+        return self.to(other.dtype)
+
+    def new_tensor(self, data, requires_grad=False):
+        """A new tensor of this one's dtype."""
+        return wrap(asarray(data, self.array.dtype)).requires_grad_(requires_grad)
+
+    # ---------------------------------------------------------------------------------------------- operators
+
+    __hash__ = object.__hash__  # by identity: `==` compares elements
+    __array_priority__ = 1000  # NumPy leaves `array * tensor` to the Tensor
+
+    __add__ = __radd__ = e.add
+    __sub__, __mul__, __rmul__, __truediv__ = e.sub, e.mul, e.mul, e.div
+    __floordiv__, __mod__, __pow__, __matmul__ = e.floor_divide, e.remainder, e.pow, linalg.matmul
+    __neg__, __abs__, __invert__ = e.neg, e.abs, e.bitwise_not
+    __and__ = __rand__ = e.bitwise_and
+    __or__ = __ror__ = e.bitwise_or
+    __xor__ = __rxor__ = e.bitwise_xor
+    __lt__, __le__, __gt__, __ge__ = e.lt, e.le, e.gt, e.ge
+
+    def __rsub__(self, other):
+        return e.sub(other, self)
+
+    def __rtruediv__(self, other):
+        return e.div(other, self)
+
+    def __rfloordiv__(self, other):
+        return e.floor_divide(other, self)
+
+    def __rmod__(self, other):
+        return e.remainder(other, self)
+
+    def __rpow__(self, other):
+        return e.power(other, self)
+
+    def __rmatmul__(self, other):
+        return linalg.matmul(other, self)
+
+    def __eq__(self, other):
+        return e.eq(self, other) if isinstance(other, (Variable, *e.NUMBERS, RAW)) else NotImplemented
+
+    def __ne__(self, other):
+        return e.ne(self, other) if isinstance(other, (Variable, *e.NUMBERS, RAW)) else NotImplemented
+
+    __getitem__, __setitem__ = index.getitem, inplace.setitem
+    __iadd__, __isub__, __imul__, __itruediv__ = map(in_place, (e.add, e.sub, e.mul, e.div))
+    __ifloordiv__, __imod__, __ipow__ = map(in_place, (e.floor_divide, e.remainder, e.pow))
+
+
+# torch's methods whose first parameter is the tensor are the functions themselves
+METHODS = {
+    e: "abs add bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min cos div eq exp expm1 floor "
+    "floor_divide ge gt isfinite isinf isnan le log log10 log1p log2 logical_and logical_not logical_or lt masked_fill "
+    "maximum minimum mul ne neg pow reciprocal relu remainder round rsqrt sigmoid sign sin sqrt square sub tanh trunc",
+    reduce: "all amax amin any argmax argmin log_softmax logsumexp max mean min softmax std sum var",
+    shape: "chunk expand flatten permute reshape split squeeze t transpose unbind unsqueeze",
+    linalg: "matmul",
+    inplace: "copy_ fill_ zero_",
+}
+for module, names in METHODS.items():
+    for name in names.split():
+        setattr(Tensor, name, getattr(module, name))
+for name in (
+    "abs add ceil clamp clamp_max clamp_min cos div exp floor log log10 log1p masked_fill mul neg pow reciprocal relu round "
+    "rsqrt sigmoid sin sqrt square sub tanh trunc"
+).split():
+    setattr(Tensor, name + "_", in_place(getattr(e, name)))
+Tensor.view, Tensor.where = shape.view_as_shape, lambda self, condition, other: e.where(condition, self, other)
+Tensor.expand_as = lambda self, other: shape.expand(self, other.array.shape)
+Tensor.view_as = lambda self, other: shape.view_as_shape(self, other.array.shape)
+Tensor.swapaxes, Tensor.true_divide, Tensor.multiply, Tensor.subtract = shape.transpose, e.div, e.mul, e.sub
