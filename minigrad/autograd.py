@@ -108,8 +108,8 @@ class Node:
         self.number = tick()
         self.rule = rule
         self.parents = parents  # a node for each input, None where no gradient is wanted
-        self.kept = kept  # (output, *inputs), None where no vjp names it
-        self.versions = versions  # the version of every kept tensor
+        self.kept = kept  # [output, *inputs, shape, *extras], None where no vjp names it
+        self.versions = versions  # (index, version) of the tensors among them
         self.shape = shape  # of the output
         self.grad = None  # of a leaf, or where `retain_grad` asked for it
         self.hooks = None
@@ -220,11 +220,12 @@ class Rule:
         return tuple(-1 if name == "needs" else self.slots.index(name) for name in names)
 
     def plan(self, wanted):
-        """Which of (y, *inputs, *extras) to keep when the gradients of the `wanted` inputs may be asked for."""
-        slots = set(self.joint[1]) if self.joint else set()
-        slots.update(*(takes for i, _, takes in self.vjps if wanted[i]))
-        keep = self.plans[wanted] = tuple(i in slots for i in range(len(self.slots)))
-        return keep
+        """For the inputs whose gradient is wanted: which slots no vjp will ask for, and which tensors it may ask for."""
+        asked = set(self.joint[1]) if self.joint else set()
+        asked.update(*(takes for i, _, takes in self.vjps if wanted[i]))
+        tensors = [i for i in range(1 + len(wanted)) if i in asked]
+        self.plans[wanted] = [i for i in range(len(self.slots)) if i not in asked], tensors
+        return self.plans[wanted]
 
 
 def differentiable(rule, call):
@@ -261,23 +262,25 @@ def primitive(forward=None, *, extras=(), undo_broadcast=None):
     rule = Rule(forward, extras, undo_broadcast)
 
     def call(*args):
-        arrays, parents, tensors, wanted = [], [], False, False
+        arrays, parents, tensors, tracked = [], [], False, False
         for a in args:
             node = None
             if isinstance(a, Variable):
                 tensors = True
                 node = a.node if a.origin is None else a.current_node()
-                wanted = wanted or node is not None
+                tracked = tracked or node is not None
                 a = a.array
             arrays.append(a)
             parents.append(node)
         y = forward(*arrays)
-        y, *rest = y if extras else (y,)
+        if extras:
+            y, *extra = y
         if not tensors:
             return y
         y = wrap(y)
-        if wanted and mode.enabled:
-            record(rule, y, args, arrays, parents, rest)
+        if tracked and mode.enabled:
+            wanted = tuple([node is not None for node in parents])
+            record(rule, y, args, arrays, parents, wanted, extra if extras else ())
         return y
 
     return differentiable(rule, call)
@@ -300,19 +303,24 @@ def view(forward):
         else:
             y.version, y.origin = Version(), None
         if node is not None and mode.enabled:
-            record(rule, y, (x, *options), (array, *options), [node] + [None] * len(options))
+            parents, wanted = (node, *[None] * len(options)), (True, *[False] * len(options))
+            record(rule, y, (x, *options), (array, *options), parents, wanted)
         return y
 
     return differentiable(rule, call)
 
 
-def record(rule, y, args, arrays, parents, extras=()):
-    """Make the node of `y`, the output of a primitive that was called with `args`."""
-    wanted = tuple([p is not None for p in parents])
-    keep = rule.plans.get(wanted) or rule.plan(wanted)
-    values = (y.array, *arrays) if rule.variadic else (y.array, *arrays, getattr(arrays[0], "shape", None), *extras)
-    kept = tuple([a if k else None for k, a in zip(keep, values)])
-    versions = tuple([a.version if k and isinstance(a, Variable) else None for k, a in zip(keep, (y, *args))])
+def record(rule, y, args, arrays, parents, wanted, extras=()):
+    """Make the node of `y`, the output of a primitive that was called with `args`; `wanted`: which parents there are."""
+    unasked, tensors = rule.plans.get(wanted) or rule.plan(wanted)
+    kept = [y.array, *arrays] if rule.variadic else [y.array, *arrays, getattr(arrays[0], "shape", None), *extras]
+    for i in unasked:
+        kept[i] = None
+    versions = []
+    for i in tensors:
+        x = args[i - 1] if i else y
+        if isinstance(x, Variable):
+            versions.append((i, x.version))
     y.node = Node(rule, parents, kept, versions, y.array.shape)
 
 
@@ -370,15 +378,15 @@ def backward_of(node, g, useful, retain_graph, create_graph):
             f"Trying to backward through the graph a second time: what {rule.name} kept for it was freed by the first "
             "backward. Specify retain_graph=True on the first to keep it."
         )
-    for version in node.versions:
-        if version is not None and version.changed > number:
+    for _, version in node.versions:
+        if version.changed > number:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: what "
                 f"{rule.name} kept for backward has changed since, it is at version {version.count} now"
             )
     if create_graph:
         kept = as_tensors(node)
-    if not retain_graph and any(version is not None for version in node.versions):
+    if not retain_graph and node.versions:
         node.kept = None
     sent = []
     if rule.joint is not None:
@@ -407,10 +415,9 @@ def as_tensors(node):
     """What a node keeps, as Tensors with their place in the graph; extras, which would be constants there, as None."""
     sources = (node, *node.parents)
     kept = list(node.kept)
-    for i, version in enumerate(node.versions):
-        if version is not None:
-            kept[i] = wrap(kept[i], sources[i])
-            kept[i].version = version
+    for i, version in node.versions:
+        kept[i] = wrap(kept[i], sources[i])
+        kept[i].version = version
     if node.rule.extras:
         kept[-node.rule.extras :] = [None] * node.rule.extras
     return kept
@@ -505,7 +512,7 @@ def roots_of(tensors, gradients, operation):
                 raise RuntimeError(
                     f"grad can be implicitly created only for scalar outputs: {operation} got shape {array.shape}"
                 )
-            g = wrap(xp.ones_like(array))
+            g = wrap(xp.ones(array.shape, array.dtype))
         elif g.array.shape != array.shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {g.array.shape} and output[{i}] of {array.shape}"
@@ -519,8 +526,11 @@ def run(tensors, gradients, operation, targets, retain_graph, create_graph):
     nodes, start = roots_of(tensors, gradients, operation)
     if not create_graph:
         start = [g.array for g in start]
-    with GradMode(create_graph):
+    previous, mode.enabled = mode.enabled, create_graph
+    try:
         return walk(nodes, start, targets, create_graph if retain_graph is None else retain_graph, create_graph)
+    finally:
+        mode.enabled = previous
 
 
 def sequence(tensors):

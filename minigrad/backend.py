@@ -101,6 +101,16 @@ def column_sums(x):
     return ones.dot(x)
 
 
+def row_sums(x):
+    """Sums of a 2-D array along its rows, shape (N, 1)."""
+    return column_sums(x.T).reshape(-1, 1)
+
+
+def row_maxima(x):
+    """The largest value of each row of a 2-D array, shape (N, 1)."""
+    return x.max(1, keepdims=True) if on_gpu else np.maximum.reduce(x, 1, keepdims=True)  # the ufunc skips a wrapper
+
+
 def total(x, dims):
     """Sums over a tuple of dimensions, which stay with size 1."""
     if dims == (0,) and x.ndim == 2 and x.dtype.kind == "f":

@@ -3,7 +3,7 @@
 import math
 
 from .. import autograd
-from ..autograd import Node, Rule, Variable, Version, differentiable, mode, new, primitive, wrap
+from ..autograd import differentiable, mode, new, primitive, record, Rule, Variable, Version, wrap
 from ..backend import RAW, Array, asarray, column_sums, constant, xp
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
@@ -107,14 +107,7 @@ def unary(forward=None, *, floating=False):
         output.array = y = y if y.__class__ is Array else asarray(y)
         output.version, output.origin, output.node = Version(), None, None
         if node is not None and rule.vjps and mode.enabled:
-            keep_y, keep_x, *_ = rule.plans.get(ONE) or rule.plan(ONE)
-            output.node = Node(
-                rule,
-                (node,),
-                (y if keep_y else None, x if keep_x else None),
-                (output.version if keep_y else None, input.version if keep_x else None),
-                y.shape,
-            )
+            record(rule, output, (input,), (x,), (node,), ONE)
         return output
 
     return differentiable(rule, call)
@@ -137,7 +130,7 @@ def binary(forward=None, *, floating=False):
         if right:
             b, q = b.array, b.node if b.origin is None else b.current_node()
         if not left and not right:
-            return forward(operand(a, rule.name), operand(b, rule.name))
+            return forward(a, b)
         if left and not right and b.__class__ in NUMBERS and a.dtype.kind == "f":
             b = constant(b, a.dtype)
         elif right and not left and a.__class__ in NUMBERS and b.dtype.kind == "f":
@@ -156,19 +149,7 @@ def binary(forward=None, *, floating=False):
         output.array = y = y if y.__class__ is Array else asarray(y)
         output.version, output.origin, output.node = Version(), None, None
         if (p is not None or q is not None) and rule.vjps and mode.enabled:
-            wanted = p is not None, q is not None
-            keep_y, keep_a, keep_b, *_ = rule.plans.get(wanted) or rule.plan(wanted)
-            output.node = Node(
-                rule,
-                (p, q),
-                (y if keep_y else None, a if keep_a else None, b if keep_b else None),
-                (
-                    output.version if keep_y else None,
-                    input.version if keep_a and left else None,
-                    other.version if keep_b and right else None,
-                ),
-                y.shape,
-            )
+            record(rule, output, (input, other), (a, b), (p, q), (p is not None, q is not None))
         return output
 
     return differentiable(rule, call)
@@ -190,7 +171,7 @@ def mismatch(operation, a, b):
 
 @binary
 def add(a, b):
-    return a + b if a.dtype.kind != "b" else a | b
+    return a + b
 
 
 add.vjps(a=lambda g: g, b=lambda g: g)

@@ -1,0 +1,164 @@
+"""What every lesson shares: its options, its figures, its training loops, and its "published / here" rows."""
+
+import argparse
+import builtins
+import importlib.util
+import math
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).resolve().parent
+if importlib.util.find_spec("minigrad") is None:  # a checkout that is not installed
+    sys.path.insert(0, str(HERE.parent))
+
+# In a notebook the arguments belong to the kernel, and figures are shown where they are made.
+NOTEBOOK = hasattr(builtins, "__IPYTHON__")
+
+plt.rc("figure", **{"constrained_layout.use": True})
+plt.rc("savefig", dpi=110)
+plt.rc("font", size=12)
+plt.rc("axes", **{"titlesize": 12, "spines.top": False, "spines.right": False})
+plt.rc("legend", frameon=False)
+plt.rc("lines", linewidth=2)
+
+# Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
+
+
+class Row(NamedTuple):
+    """A published figure and ours."""
+
+    name: str
+    published: list[float]
+    here: list[float]
+    form: str
+    verdict: str
+
+
+class Lesson:
+    """Reads the options of a lesson and keeps its figures together.
+
+    lesson = Lesson("10_activations_and_gradients", seed=2147483647)
+    steps = lesson.steps(full=200_000, quick=2_000)       # what --steps or --quick make of it
+    for step in lesson.progress(steps, "training"): ...   # a bar on a terminal; Ctrl-C ends the loop cleanly
+    lesson.save(figure, "1_hockey_stick")                 # a PNG in lessons/out/NAME/, or under --out
+    lesson.compare("bn.step0", "loss at step 0", 3.3147, loss.item(), "%.4f")
+    lesson.summary()
+    """
+
+    def __init__(self, name, seed=2147483647):
+        parser = argparse.ArgumentParser(prog=name)
+        option = parser.add_argument
+        option("--quick", action="store_true", help="run every cell in seconds: training is cut short")
+        option("--steps", type=int, metavar="N", help="steps of every training run")
+        option("--seed", type=int, default=seed, help="of the generator (default %(default)s)")
+        option("--out", type=Path, default=HERE / "out", help="where a folder of figures is made")
+        option("--show", action="store_true", help="open the figures in windows as well")
+        self.options = parser.parse_args([] if NOTEBOOK else None)
+        if self.options.steps is not None and self.options.steps < 1:
+            parser.error(f"--steps: expected a positive number, got {self.options.steps}")
+        self.quick, self.seed, self.default_seed = self.options.quick, self.options.seed, seed
+        self.out = self.options.out.resolve() / name
+        self.stand_in = False
+        self.rows = []
+        self.show = NOTEBOOK or self.options.show
+        if not self.show:
+            matplotlib.use("agg")
+
+    def steps(self, full, quick):
+        """The length of a training run: `full`, unless --steps or --quick shorten it."""
+        return self.options.steps or (quick if self.quick else full)
+
+    def note_stand_in(self, stand_in, what):
+        """Says once, in a line, that the lesson runs on other data than the published figures came from."""
+        self.stand_in = stand_in
+        if stand_in:
+            print(f"note: these are the stand-in {what}, so figures will differ from the published ones")
+
+    def progress(self, steps, label):
+        """Yields 0 ... steps - 1; Ctrl-C ends the loop after the step in hand, a second one at once."""
+        interrupted = []
+
+        def stop(signum, frame):
+            interrupted.append(True)
+            signal.signal(signal.SIGINT, previous)
+
+        previous = signal.signal(signal.SIGINT, stop)
+        try:
+            for step in _bar(range(steps), label):
+                yield step
+                if interrupted:
+                    print(f"{label}: stopped after {step + 1} of {steps} steps")
+                    return
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def save(self, figure, name):
+        """Writes the figure as NAME.png, whole or not at all, and prints where it is."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / f"{name}.png"
+        partial = path.with_suffix(".part")
+        figure.savefig(partial, format="png")
+        partial.replace(path)
+        print(f"figure: {path}")
+        if self.show:
+            plt.show()
+        plt.close(figure)
+
+    def compare(self, name, what, published, here, form, tolerance=None, complete=True):
+        """Prints a published figure above ours: equal as printed by `form`, or at most `tolerance` apart.
+
+        `published` and `here` are numbers or lists of numbers; `complete` says whether the run they came from
+        had its full length.
+        """
+        published, here = _numbers(published), _numbers(here)
+        verdict = self._verdict(published, here, form, tolerance, complete)
+        self.rows.append(Row(name, published, here, form, verdict))
+        print(f"{name}: {what}\n  published  {_wrap(published, form)}")
+        print(f"  here       {_wrap(here, form)}   {verdict}")
+
+    def _verdict(self, published, here, form, tolerance, complete):
+        if not complete:
+            return "needs the full run"
+        if len(here) == len(published):
+            distance = max(abs(a - b) for a, b in zip(published, here, strict=True))
+            if tolerance is None and [form % a for a in published] == [form % b for b in here]:
+                return "equal"
+            if tolerance is not None and distance <= tolerance:
+                return f"within {tolerance:g}"
+        if self.stand_in:
+            return "other data"
+        return "DIFFERS" if self.seed == self.default_seed else "other seed"
+
+    def summary(self):
+        """Prints every row of `compare` once more, as one table."""
+        print(f"\n{'figure':<26}{'published':<22}{'here':<22}verdict")
+        for name, published, here, form, verdict in self.rows:
+            cells = [_wrap(v, form) if len(v) <= 3 else f"{len(v)} values" for v in (published, here)]
+            print(f"{name:<26}{cells[0]:<22}{cells[1]:<22}{verdict}")
+        verdicts = Counter(row.verdict for row in self.rows)
+        print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
+
+
+def _numbers(value):
+    return [float(v) for v in value] if isinstance(value, (list, tuple)) else [float(value)]
+
+
+def _wrap(values, form):
+    words = [form % v if math.isfinite(v) else str(v) for v in values]
+    return ("\n" + " " * 13).join(" ".join(words[i : i + 10]) for i in range(0, len(words), 10))
+
+
+def _bar(steps, label):
+    if not sys.stderr.isatty():
+        return steps
+    from tqdm import tqdm
+
+    return tqdm(steps, desc=label, leave=False)
