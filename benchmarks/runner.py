@@ -48,16 +48,17 @@ def turn(trainer, steps):
 
 
 def measure(trainers, rounds):
-    """Seconds per step of every way in every round, the ways taking turns within a round."""
+    """Seconds per step of every way in each of the quiet rounds; the ways take turns within a round.
+
+    Other work on the machine only ever adds time, so the slower half of the rounds is left out.
+    """
     gc.collect()
     gc.freeze()  # so that collections during one way's turn do not walk what another library imported
     steps = {label: max(1, round(TURN_SECONDS / turn(trainer, 20))) for label, trainer in trainers.items()}
-    seconds = {label: [] for label in trainers}
-    for _ in range(rounds):
-        for label, trainer in trainers.items():
-            seconds[label].append(turn(trainer, steps[label]))
+    measured = [[turn(trainer, steps[label]) for label, trainer in trainers.items()] for _ in range(rounds)]
     gc.unfreeze()
-    return seconds
+    quiet = sorted(measured, key=sum)[: (rounds + 1) // 2]
+    return dict(zip(trainers, zip(*quiet, strict=True), strict=True))
 
 
 def ratio(seconds, label, other):

@@ -6,12 +6,12 @@ import importlib.util
 import math
 import signal
 import sys
-from collections import Counter
+from collections import Counter, namedtuple
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
+from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 if importlib.util.find_spec("minigrad") is None:  # a checkout that is not installed
@@ -32,14 +32,7 @@ BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
 
 
-class Row(NamedTuple):
-    """A published figure and ours."""
-
-    name: str
-    published: list[float]
-    here: list[float]
-    form: str
-    verdict: str
+Row = namedtuple("Row", "name published here form verdict")
 
 
 class Lesson:
@@ -62,8 +55,8 @@ class Lesson:
         option("--out", type=Path, default=HERE / "out", help="where a folder of figures is made")
         option("--show", action="store_true", help="open the figures in windows as well")
         self.options = parser.parse_args([] if NOTEBOOK else None)
-        if self.options.steps is not None and self.options.steps < 1:
-            parser.error(f"--steps: expected a positive number, got {self.options.steps}")
+        if (steps := self.options.steps) is not None and steps < 1:
+            parser.error(f"--steps: expected a positive number, got {steps}")
         self.quick, self.seed, self.default_seed = self.options.quick, self.options.seed, seed
         self.out = self.options.out.resolve() / name
         self.stand_in = False
@@ -92,7 +85,7 @@ class Lesson:
 
         previous = signal.signal(signal.SIGINT, stop)
         try:
-            for step in _bar(range(steps), label):
+            for step in tqdm(range(steps), desc=label, leave=False, disable=None):  # None: only on a terminal
                 yield step
                 if interrupted:
                     print(f"{label}: stopped after {step + 1} of {steps} steps")
@@ -105,18 +98,20 @@ class Lesson:
         self.out.mkdir(parents=True, exist_ok=True)
         path = self.out / f"{name}.png"
         partial = path.with_suffix(".part")
-        figure.savefig(partial, format="png")
-        partial.replace(path)
+        try:
+            figure.savefig(partial, format="png", pil_kwargs={"optimize": True})
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
         print(f"figure: {path}")
         if self.show:
             plt.show()
         plt.close(figure)
 
     def compare(self, name, what, published, here, form, tolerance=None, complete=True):
-        """Prints a published figure above ours: equal as printed by `form`, or at most `tolerance` apart.
+        """Prints published numbers above ours: equal as printed by `form`, or at most `tolerance` apart.
 
-        `published` and `here` are numbers or lists of numbers; `complete` says whether the run they came from
-        had its full length.
+        Each is a number or a list; `complete` says whether the run that ours came from had its full length.
         """
         published, here = _numbers(published), _numbers(here)
         verdict = self._verdict(published, here, form, tolerance, complete)
@@ -154,11 +149,3 @@ def _numbers(value):
 def _wrap(values, form):
     words = [form % v if math.isfinite(v) else str(v) for v in values]
     return ("\n" + " " * 13).join(" ".join(words[i : i + 10]) for i in range(0, len(words), 10))
-
-
-def _bar(steps, label):
-    if not sys.stderr.isatty():
-        return steps
-    from tqdm import tqdm
-
-    return tqdm(steps, desc=label, leave=False)

@@ -7,9 +7,12 @@ from .creation import (
     ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
 )  # fmt: skip
 from .ops.elementwise import (
-    abs, add, ceil, clamp, clamp_max, clamp_min, cos, div, eq, exp, expm1, floor, floor_divide, ge, gt, isfinite, isinf,
-    isnan, le, log, log1p, log2, log10, logical_and, logical_not, logical_or, lt, masked_fill, maximum, minimum, mul, ne, neg,
-    pow, reciprocal, relu, remainder, result_type, round, rsqrt, sigmoid, sign, sin, sqrt, square, sub, tanh, trunc, where,
+    abs, acos, add, addcdiv, addcmul, allclose, asin, atan, atan2, bitwise_and, bitwise_left_shift, bitwise_not,
+    bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, cos, cosh, div, eq, equal, erf, erfc,
+    exp, expm1, floor, floor_divide, fmax, fmin, fmod, frac, ge, gt, hypot, isclose, isfinite, isinf, isnan, le, lerp, log,
+    log1p, log2, log10, logical_and, logical_not, logical_or, logical_xor, lt, masked_fill, maximum, minimum, mul,
+    nan_to_num, ne, neg, pow, reciprocal, relu, remainder, result_type, round, rsqrt, sigmoid, sign, sin, sinh, sqrt,
+    square, sub, tan, tanh, trunc, where,
 )  # fmt: skip
 from .ops.linalg import matmul
 from .ops.reduce import (

@@ -108,8 +108,8 @@ class Node:
         self.number = tick()
         self.rule = rule
         self.parents = parents  # a node for each input, None where no gradient is wanted
-        self.kept = kept  # [output, *inputs, shape, *extras], None where no vjp names it
-        self.versions = versions  # (index, version) of the tensors among them
+        self.kept = kept  # (output, *inputs, shape, *extras), None for a tensor that no vjp names
+        self.versions = versions  # of the tensors among them, in the same places; None for the others
         self.shape = shape  # of the output
         self.grad = None  # of a leaf, or where `retain_grad` asked for it
         self.hooks = None
@@ -207,7 +207,9 @@ class Rule:
         self.undo_broadcast = undo_broadcast or self.refuse
         self.vjps = []  # (input, function, the slots it takes)
         self.joint = None  # or one function for all inputs at once, and the slots it takes
-        self.plans = {}
+        self.differentiable = False
+        self.keep_alone = None  # whether to keep (y, x) where the first input alone is a Tensor
+        self.plans = {}  # the same for every slot, by which inputs want a gradient
 
     def refuse(self, g, shape):
         raise RuntimeError(f"{self.name}: its vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
@@ -220,30 +222,35 @@ class Rule:
         return tuple(-1 if name == "needs" else self.slots.index(name) for name in names)
 
     def plan(self, wanted):
-        """For the inputs whose gradient is wanted: which slots no vjp will ask for, and which tensors it may ask for."""
+        """Whether each slot is to be kept, where the gradients of the `wanted` inputs may be asked for."""
         asked = set(self.joint[1]) if self.joint else set()
-        asked.update(*(takes for i, _, takes in self.vjps if wanted[i]))
-        tensors = [i for i in range(1 + len(wanted)) if i in asked]
-        self.plans[wanted] = [i for i in range(len(self.slots)) if i not in asked], tensors
-        return self.plans[wanted]
+        asked.update(*(takes for i, _, takes in self.vjps if i < len(wanted) and wanted[i]))
+        plan = self.plans[wanted] = tuple(i in asked for i in range(len(self.slots)))
+        return plan
+
+    def declare(self, i, function):
+        """Add the vjp of input `i`, or of all inputs if it takes `needs`."""
+        takes = self.takes(function)
+        if -1 in takes:
+            self.joint = function, takes
+        else:
+            self.vjps.append((i, function, takes))
+        self.differentiable, self.plans = True, {}
+        self.keep_alone = self.plan((True,))[:2]
 
 
-def differentiable(rule, call):
+def with_vjps(rule, call):
     """Give a primitive's call the two ways to declare its vjps."""
 
     def vjp(function):
         """Declare the vjp of the first input; one that takes `needs` returns the gradients of all inputs at once."""
-        takes = rule.takes(function)
-        if -1 in takes:
-            rule.joint = function, takes
-        else:
-            rule.vjps.append((0, function, takes))
+        rule.declare(0, function)
         return function
 
     def vjps(**functions):
         """Declare a vjp for each named input."""
         for name, function in functions.items():
-            rule.vjps.append((rule.slots.index(name) - 1, function, rule.takes(function)))
+            rule.declare(rule.slots.index(name) - 1, function)
 
     call.vjp, call.vjps, call.rule = vjp, vjps, rule
     call.__name__ = call.__qualname__ = rule.name
@@ -251,39 +258,70 @@ def differentiable(rule, call):
     return call
 
 
-def primitive(forward=None, *, extras=(), undo_broadcast=None):
+def primitive(forward=None, *, extras=(), undo_broadcast=None, floating=False):
     """Make a forward on raw arrays differentiable; the module's text says what its vjps may do.
 
-    All arguments are positional, Tensors and options alike. `extras` names the intermediates that the forward returns
-    after its output. `undo_broadcast(g, shape)` sums a gradient to the shape of an input that was broadcast.
+    All arguments are positional, Tensors and options alike; all but the first few Tensors are options. `extras` names
+    the intermediates that the forward returns after its output. `undo_broadcast(g, shape)` sums a gradient to the shape
+    of an input that was broadcast. Where `floating`, integers become float32 first.
     """
     if forward is None:
-        return lambda function: primitive(function, extras=extras, undo_broadcast=undo_broadcast)
+        return lambda function: primitive(function, extras=extras, undo_broadcast=undo_broadcast, floating=floating)
     rule = Rule(forward, extras, undo_broadcast)
+    several = several_inputs(rule)
 
-    def call(*args):
-        arrays, parents, tensors, tracked = [], [], False, False
-        for a in args:
-            node = None
-            if isinstance(a, Variable):
-                tensors = True
-                node = a.node if a.origin is None else a.current_node()
-                tracked = tracked or node is not None
-                a = a.array
-            arrays.append(a)
-            parents.append(node)
-        y = forward(*arrays)
+    def call(x, *options):
+        for option in options:
+            if isinstance(option, Variable):
+                return several(x, *options)
+        if not isinstance(x, Variable):
+            return forward(x, *options)[0] if extras else forward(x, *options)
+        array, node, extra = x.array, x.node if x.origin is None else x.current_node(), ()
+        if floating and array.dtype.kind != "f":
+            array = array.astype("float32")
+        y = forward(array, *options)
         if extras:
             y, *extra = y
-        if not tensors:
-            return y
-        y = wrap(y)
-        if tracked and mode.enabled:
-            wanted = tuple([node is not None for node in parents])
-            record(rule, y, args, arrays, parents, wanted, extra if extras else ())
-        return y
+        output = new(Tensor)
+        output.array = y = y if y.__class__ is Array else asarray(y)
+        output.version = version = Version()
+        output.origin = output.node = None
+        if node is not None and rule.differentiable and mode.enabled:
+            keep_y, keep_x = rule.keep_alone
+            output.node = Node(
+                rule,
+                (node, *(None,) * len(options)),
+                (y if keep_y else None, array if keep_x else None, *options, array.shape, *extra),
+                (version if keep_y else None, x.version if keep_x else None) if keep_y or keep_x else (),
+                y.shape,
+            )
+        return output
 
-    return differentiable(rule, call)
+    return with_vjps(rule, call)
+
+
+def several_inputs(rule):
+    """The call of a primitive with Tensors at any place among its arguments, or with none."""
+
+    def call(*args):
+        arrays = [a.array if isinstance(a, Variable) else a for a in args]
+        y, extra = rule.forward(*arrays), ()
+        if rule.extras:
+            y, *extra = y
+        parents = [a.current_node() if isinstance(a, Variable) else None for a in args]
+        wanted = tuple([p is not None for p in parents])
+        if not any(isinstance(a, Variable) for a in args):
+            return y
+        output = wrap(y)
+        if True in wanted and rule.differentiable and mode.enabled:
+            keep = rule.plans.get(wanted) or rule.plan(wanted)
+            values = (output.array, *arrays) if rule.variadic else (output.array, *arrays, getattr(arrays[0], "shape", None), *extra)
+            kept = [value if k else None for k, value in zip(keep, values)]
+            versions = [x.version if k and isinstance(x, Variable) else None for k, x in zip(keep, (output, *args))]
+            output.node = Node(rule, parents, kept, versions if any(versions) else (), output.array.shape)
+        return output
+
+    return call
 
 
 def view(forward):
@@ -293,35 +331,21 @@ def view(forward):
     def call(x, *options):
         if not isinstance(x, Variable):
             return forward(x, *options)
-        array = x.array
-        node = x.node if x.origin is None else x.current_node()
-        y = new(Tensor)
-        y.array = out = forward(array, *options)
-        y.node = None
-        if out is array or out.base is not None and (out.base is array or out.base is array.base):
-            y.version, y.origin = x.version, (x, call, options, tick())
+        array, node = x.array, x.node if x.origin is None else x.current_node()
+        output = new(Tensor)
+        output.array = y = forward(array, *options)
+        output.node = None
+        base = y.base
+        if y is array or base is not None and (base is array or base is array.base):
+            output.version, output.origin = x.version, (x, call, options, tick())
         else:
-            y.version, y.origin = Version(), None
+            output.version, output.origin = Version(), None
         if node is not None and mode.enabled:
-            parents, wanted = (node, *[None] * len(options)), (True, *[False] * len(options))
-            record(rule, y, (x, *options), (array, *options), parents, wanted)
-        return y
+            kept = None, None, *options, array.shape
+            output.node = Node(rule, (node, *(None,) * len(options)), kept, (), y.shape)
+        return output
 
-    return differentiable(rule, call)
-
-
-def record(rule, y, args, arrays, parents, wanted, extras=()):
-    """Make the node of `y`, the output of a primitive that was called with `args`; `wanted`: which parents there are."""
-    unasked, tensors = rule.plans.get(wanted) or rule.plan(wanted)
-    kept = [y.array, *arrays] if rule.variadic else [y.array, *arrays, getattr(arrays[0], "shape", None), *extras]
-    for i in unasked:
-        kept[i] = None
-    versions = []
-    for i in tensors:
-        x = args[i - 1] if i else y
-        if isinstance(x, Variable):
-            versions.append((i, x.version))
-    y.node = Node(rule, parents, kept, versions, y.array.shape)
+    return with_vjps(rule, call)
 
 
 # ------------------------------------------------------------------------------------------------- the backward walk
@@ -336,88 +360,84 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
     """
     useful, inner = (None, None) if targets is None else leading_to(targets, roots)
     heap, pending, owned, found = [], {}, set(), {}
-    arrivals, source = list(zip(roots, gradients)), None
-    while True:
-        for node, g in arrivals:
-            if useful is not None and node not in useful:
-                continue
-            if node not in pending:
-                pending[node] = g
-                heapq.heappush(heap, (-node.number, node))
-                if node.rule is None and not create_graph and source is not None and g is not source and g.base is None:
-                    owned.add(node)  # a fresh array that nothing else refers to: the leaf may have it
-            elif create_graph or node not in owned:
-                pending[node] = pending[node] + g
-                owned.add(node)
-            else:
-                total = pending[node]
-                total += g
-                pending[node] = total
-        if not heap:
-            return found
+
+    def send(node, g, source):
+        if node.rule is None and targets is None and node.hooks is None:
+            accumulate(node, g, g is not source)
+        elif node not in pending:
+            pending[node] = g
+            heapq.heappush(heap, (-node.number, node))
+        elif create_graph or node not in owned:
+            pending[node] = pending[node] + g
+            owned.add(node)
+        else:
+            total = pending[node]
+            total += g
+            pending[node] = total
+
+    for node, g in zip(roots, gradients):
+        if useful is None or node in useful:
+            send(node, g, g)
+    while heap:
         node = heapq.heappop(heap)[1]
-        source = pending.pop(node)
+        g, rule, parents = pending.pop(node), node.rule, node.parents
         if node.hooks is not None:
-            source = node.hooks.run(node, source)
-            owned.discard(node)
-        if targets is None and node.rule is None:
-            accumulate(node, source, node in owned)
-        elif targets is not None and node in targets:
-            found[node] = source if node in owned or create_graph else xp.array(source)
-        if node.rule is None or inner is not None and node not in inner:
-            arrivals = ()
-        else:
-            arrivals = backward_of(node, source, useful, retain_graph, create_graph)
-
-
-def backward_of(node, g, useful, retain_graph, create_graph):
-    """What the vjps of one node send on: a list of (parent, gradient)."""
-    rule, kept, parents, number = node.rule, node.kept, node.parents, node.number
-    if kept is None:
-        raise RuntimeError(
-            f"Trying to backward through the graph a second time: what {rule.name} kept for it was freed by the first "
-            "backward. Specify retain_graph=True on the first to keep it."
-        )
-    for _, version in node.versions:
-        if version.changed > number:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: what "
-                f"{rule.name} kept for backward has changed since, it is at version {version.count} now"
-            )
-    if create_graph:
-        kept = as_tensors(node)
-    if not retain_graph and node.versions:
-        node.kept = None
-    sent = []
-    if rule.joint is not None:
-        function, takes = rule.joint
-        needs = [p is not None and (useful is None or p in useful) for p in parents]
-        for parent, gradient in zip(parents, function(g, *[needs if i < 0 else kept[i] for i in takes])):
-            if parent is not None and gradient is not None:
-                sent.append((parent, gradient))
-    for i, function, takes in rule.vjps:
-        parent = parents[i]
-        if parent is None or useful is not None and parent not in useful:
+            g = node.hooks.run(node, g)
+        if targets is not None and node in targets:
+            found[node] = g if create_graph else xp.array(g)
+            if node not in inner:
+                continue
+        elif rule is None:
+            accumulate(node, g)
             continue
-        if len(takes) == 1:  # spelled out: a list comprehension would cost as much as a small array operation
-            gradient = function(g, kept[takes[0]])
-        elif not takes:
-            gradient = function(g)
-        else:
-            gradient = function(g, *[kept[k] for k in takes])
-        if gradient.shape != parent.shape:
-            gradient = rule.undo_broadcast(gradient, parent.shape)
-        sent.append((parent, gradient))
-    return sent
+        kept = what_is_kept(node, create_graph)
+        if node.versions and not retain_graph:
+            node.kept = None
+        if rule.joint is not None:
+            function, takes = rule.joint
+            needs = [p is not None and (useful is None or p in useful) for p in parents]
+            for parent, gradient in zip(parents, function(g, *[needs if i < 0 else kept[i] for i in takes])):
+                if parent is not None and gradient is not None:
+                    send(parent, gradient, g)
+        for i, function, takes in rule.vjps:
+            parent = parents[i]
+            if parent is None or useful is not None and parent not in useful:
+                continue
+            if len(takes) == 1:  # spelled out: a list comprehension would cost as much as a small array operation
+                gradient = function(g, kept[takes[0]])
+            else:
+                gradient = function(g, *[kept[k] for k in takes]) if takes else function(g)
+            if gradient.shape != parent.shape:
+                gradient = rule.undo_broadcast(gradient, parent.shape)
+            send(parent, gradient, g)
+    return found
+
+
+def what_is_kept(node, create_graph):
+    """What a node keeps for its vjps, if it is still there and as it was."""
+    if node.kept is None:
+        raise RuntimeError(
+            f"Trying to backward through the graph a second time: what {node.rule.name} kept for it was freed by the "
+            "first backward. Specify retain_graph=True on the first to keep it."
+        )
+    if newest_change > node.number:
+        for version in node.versions:
+            if version is not None and version.changed > node.number:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                    f"what {node.rule.name} kept for backward has changed since, it is at version {version.count} now"
+                )
+    return as_tensors(node) if create_graph else node.kept
 
 
 def as_tensors(node):
     """What a node keeps, as Tensors with their place in the graph; extras, which would be constants there, as None."""
     sources = (node, *node.parents)
     kept = list(node.kept)
-    for i, version in node.versions:
-        kept[i] = wrap(kept[i], sources[i])
-        kept[i].version = version
+    for i, version in enumerate(node.versions):
+        if version is not None:
+            kept[i] = wrap(kept[i], sources[i])
+            kept[i].version = version
     if node.rule.extras:
         kept[-node.rule.extras :] = [None] * node.rule.extras
     return kept
@@ -439,22 +459,26 @@ def leading_to(targets, roots):
     return useful, inner
 
 
-def accumulate(leaf, g, owned=False):
-    """Add a gradient, raw or Tensor, to `leaf.grad`, which never shares memory with another array."""
+def accumulate(leaf, g, fresh=False):
+    """Add a gradient, raw or Tensor, to `leaf.grad`, which never shares memory: a `fresh` array is its to take."""
     total = leaf.grad
     if isinstance(g, Variable):
         leaf.grad = g + 0 if total is None else total + g
     elif total is None:
-        leaf.grad = wrap(g if owned else xp.array(g))
+        leaf.grad = wrap(g if fresh and g.base is None else xp.array(g))
     else:
         total.array += g
         changed(total)
 
 
+newest_change = 0
+
+
 def changed(tensor):
     """Note that the numbers of a tensor were changed in place."""
+    global newest_change
     version = tensor.version
-    version.changed = tick()
+    version.changed = newest_change = tick()
     version.count += 1
 
 
@@ -551,7 +575,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     grad_tensors = None if grad_tensors is None else sequence(grad_tensors)
     found = run(sequence(tensors), grad_tensors, "backward", targets, retain_graph, create_graph)
     for node, g in found.items():
-        accumulate(node, g, owned=True)
+        accumulate(node, g, fresh=True)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,

@@ -16,7 +16,7 @@ import threading
 import numpy as np
 
 _BUFFER = 16 * 624  # words fetched at a time, in whole rounds of the twister
-_CHUNK = 8192  # values worked on at a time, so that temporaries stay in the cache
+_CHUNK = 16384  # values worked on at a time, so that temporaries stay in the cache
 _BLOCK = 16  # PyTorch fills 16 normal values or more in blocks of 16, fewer one after the other
 
 # ------------------------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ class Generator:
 
     def _normal_pairs(self, count):
         values = []
-        if count and self._next_normal is not None:
+        if self._next_normal is not None:
             values, self._next_normal = [self._next_normal], None
         unit = self.rand(((count - len(values) + 1) // 2 * 2,), np.float64).tolist()
         for u1, u2 in zip(unit[0::2], unit[1::2], strict=True):
@@ -450,7 +450,6 @@ class Generator:
             return order[..., :num_samples].copy()
         cumulative = np.cumsum(p, axis=-1, dtype=p.dtype)
         cumulative /= cumulative[..., -1:]
-        cumulative[..., -1] = 1
         unit = self.rand((*p.shape[:-1], num_samples), np.float64)
         if p.ndim == 1:
             return cumulative.searchsorted(unit)

@@ -140,7 +140,9 @@ class Tensor(Variable):
     @property
     def data(self):
         """The same memory outside of the graph; changes made through it are not noticed by backward."""
-        return wrap(self.array)
+        tensor = new(Tensor)  # not `wrap`: every parameter passes here at every step of a plain training loop
+        tensor.array, tensor.node, tensor.version, tensor.origin = self.array, None, Version(), None
+        return tensor
 
     @data.setter
     def data(self, value):
@@ -320,20 +322,21 @@ class Tensor(Variable):
     __hash__ = object.__hash__  # by identity: `==` compares elements
     __array_priority__ = 1000  # NumPy leaves `array * tensor` to the Tensor
 
-    __add__ = __radd__ = e.add
-    __sub__, __mul__, __rmul__, __truediv__ = e.sub, e.mul, e.mul, e.div
+    __add__ = __radd__ = e.add_
+    __sub__, __mul__, __rmul__, __truediv__ = e.sub_, e.mul, e.mul, e.div_
     __floordiv__, __mod__, __pow__, __matmul__ = e.floor_divide, e.remainder, e.pow, linalg.matmul
     __neg__, __abs__, __invert__ = e.neg, e.abs, e.bitwise_not
     __and__ = __rand__ = e.bitwise_and
     __or__ = __ror__ = e.bitwise_or
     __xor__ = __rxor__ = e.bitwise_xor
+    __lshift__, __rshift__ = e.bitwise_left_shift, e.bitwise_right_shift
     __lt__, __le__, __gt__, __ge__ = e.lt, e.le, e.gt, e.ge
 
     def __rsub__(self, other):
-        return e.sub(other, self)
+        return e.sub_(other, self)
 
     def __rtruediv__(self, other):
-        return e.div(other, self)
+        return e.div_(other, self)
 
     def __rfloordiv__(self, other):
         return e.floor_divide(other, self)
@@ -356,13 +359,16 @@ class Tensor(Variable):
     __getitem__, __setitem__ = index.getitem, inplace.setitem
     __iadd__, __isub__, __imul__, __itruediv__ = map(in_place, (e.add, e.sub, e.mul, e.div))
     __ifloordiv__, __imod__, __ipow__ = map(in_place, (e.floor_divide, e.remainder, e.pow))
+    __iand__, __ior__, __ixor__ = map(in_place, (e.bitwise_and, e.bitwise_or, e.bitwise_xor))
 
 
 # torch's methods whose first parameter is the tensor are the functions themselves
 METHODS = {
-    e: "abs add bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min cos div eq exp expm1 floor "
-    "floor_divide ge gt isfinite isinf isnan le log log10 log1p log2 logical_and logical_not logical_or lt masked_fill "
-    "maximum minimum mul ne neg pow reciprocal relu remainder round rsqrt sigmoid sign sin sqrt square sub tanh trunc",
+    e: "abs acos add addcdiv addcmul allclose asin atan atan2 bitwise_and bitwise_left_shift bitwise_not bitwise_or "
+    "bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min cos cosh div eq equal erf erfc exp expm1 floor "
+    "floor_divide fmax fmin fmod frac ge gt hypot isclose isfinite isinf isnan le lerp log log10 log1p log2 logical_and "
+    "logical_not logical_or logical_xor lt masked_fill maximum minimum mul nan_to_num ne neg pow reciprocal relu remainder "
+    "round rsqrt sigmoid sign sin sinh sqrt square sub tan tanh trunc",
     reduce: "all amax amin any argmax argmin log_softmax logsumexp max mean min softmax std sum var",
     shape: "chunk expand flatten permute reshape split squeeze t transpose unbind unsqueeze",
     linalg: "matmul",
@@ -371,11 +377,9 @@ METHODS = {
 for module, names in METHODS.items():
     for name in names.split():
         setattr(Tensor, name, getattr(module, name))
-for name in (
-    "abs add ceil clamp clamp_max clamp_min cos div exp floor log log10 log1p masked_fill mul neg pow reciprocal relu round "
-    "rsqrt sigmoid sin sqrt square sub tanh trunc"
-).split():
-    setattr(Tensor, name + "_", in_place(getattr(e, name)))
+for name in METHODS[e].split():
+    if name not in ("allclose", "equal", "fmax", "fmin", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum"):
+        setattr(Tensor, name + "_", in_place(getattr(e, name)))
 Tensor.view, Tensor.where = shape.view_as_shape, lambda self, condition, other: e.where(condition, self, other)
 Tensor.expand_as = lambda self, other: shape.expand(self, other.array.shape)
 Tensor.view_as = lambda self, other: shape.view_as_shape(self, other.array.shape)

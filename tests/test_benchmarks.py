@@ -16,6 +16,11 @@ from benchmarks.workload import WORKLOADS, register
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    monkeypatch.setenv("MINIGRAD_OFFLINE", "1")
+
+
 @pytest.fixture(params=["names-mlp", "names-mlp-bn"])
 def workload(request):
     return WORKLOADS[request.param]

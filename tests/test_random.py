@@ -3,7 +3,9 @@
 import copy
 import pickle
 import runpy
+import sys
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,8 @@ def draw(generator, method, arguments):
 def assert_same(ours, theirs, size, mean=0.0):
     """Integers and draws of fewer than 16 floats are equal; others within 3 units in the last place.
 
-    Where the mean is larger than the value, units in the last place of the mean: the value is what is left of a
-    difference.
+    Where the mean is larger than the value, units in the last place of the mean: the value is then what is
+    left of a difference.
     """
     assert ours.shape == theirs.shape
     assert ours.dtype == theirs.dtype
@@ -71,11 +73,22 @@ def test_stored_seeds(seed, stored):
     np.testing.assert_array_equal(generator.randn((19,)), stored[f"seed{seed}"])
 
 
-def test_stored_state_goes_on(stored):
+def test_stored_checksum_of_many_normal_values(stored):
+    assert zlib.crc32(Generator().manual_seed(made_by["SEED"]).randn((200000,))) == stored["checksum"]
+
+
+@pytest.mark.parametrize("name", ["state", "fresh_state"])
+def test_stored_state_is_taken_up(name, stored):
     generator = Generator()
-    generator.set_state(stored["state"])
+    generator.set_state(stored[name])
     assert generator.initial_seed() == made_by["SEED"]
-    np.testing.assert_array_equal(generator.get_state(), stored["state"])
+    np.testing.assert_array_equal(generator.get_state(), stored[name])
+
+
+def test_state_of_a_fresh_seed(stored):
+    generator = Generator().manual_seed(made_by["SEED"])
+    generator.rand((0,))
+    np.testing.assert_array_equal(generator.get_state(), stored["fresh_state"])
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -110,6 +123,7 @@ def test_a_state_keeps_the_waiting_normal_value_and_a_seed_forgets_it():
     generator.manual_seed(11)
     assert generator.randn((1,), np.float64) == first
     state = generator.get_state()
+    assert generator.randn((0,), np.float64).size == 0
     assert generator.randn((1,), np.float64) == second
     generator.set_state(state)
     assert generator.randn((1,), np.float64) == second
@@ -143,15 +157,20 @@ def test_threads_share_a_generator_without_losing_or_repeating_a_word():
     drawn = [[] for _ in range(4)]
 
     def work(mine):
-        for _ in range(500):
-            mine.append(generator.randint(0, 2**28 - 1, (37,)))
+        for _ in range(300):
+            mine.append(generator.randint(0, 2**28 - 1, (997,)))
 
     threads = [threading.Thread(target=work, args=(mine,)) for mine in drawn]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    expected = Generator().manual_seed(9).randint(0, 2**28 - 1, (4 * 500 * 37,)).reshape(-1, 37)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    expected = Generator().manual_seed(9).randint(0, 2**28 - 1, (4 * 300 * 997,)).reshape(-1, 997)
     blocks = {block.tobytes() for mine in drawn for block in mine}
     assert blocks == {block.tobytes() for block in expected}
 
@@ -267,7 +286,7 @@ def test_misuse_is_refused_before_anything_is_drawn(misuse, error, message):
 # PyTorch itself
 # ------------------------------------------------------------------------------------------------------------
 
-SIZES = st.sampled_from([0, 1, 2, 8, 15, 16, 17, 31, 32, 33, 624, 1000, 8193, 10007]) | st.integers(0, 700)
+SIZES = st.sampled_from([0, 1, 2, 8, 15, 16, 17, 31, 32, 33, 624, 1000, 10007, 16385]) | st.integers(0, 700)
 FLOATS = st.sampled_from(["float32", "float64"])
 NUMBERS = st.floats(-8, 8, width=32)
 POSITIVE = st.floats(0.125, 8, width=32)
@@ -305,7 +324,7 @@ def calls(pick):
     return method, arguments
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(seed=st.integers(-(2**63), 2**64 - 1), sequence=st.lists(calls(), min_size=1, max_size=8))
 def test_interleaved_draws_equal_those_of_torch(seed, sequence):
     torch = pytest.importorskip("torch")

@@ -17,26 +17,30 @@ from minigrad import datasets
 
 lesson = Lesson("10_activations_and_gradients_answers")
 steps = lesson.steps(full=20_000, quick=300)
+print(f"every network is trained for {steps} steps")
+
+# %%
 words = datasets.names()
 lesson.note_stand_in(words.stand_in, "names")
 vocabulary = datasets.Vocabulary(words)
 train_words, dev_words, _ = datasets.split(words, seed=42)
 Xtr, Ytr = datasets.contexts(train_words, vocabulary, block_size=3)
 Xdev, Ydev = datasets.contexts(dev_words, vocabulary, block_size=3)
-print(f"{Xtr.shape[0]} examples, {steps} steps a run")
+print(f"{Xtr.shape[0]} examples to train on, {Xdev.shape[0]} to compare with")
 
 # %% [markdown]
 # ## 1. Predict the first loss
 #
-# The loss of one example is `log(sum(exp(logits))) - logits[target]`. The target knows nothing of the random
-# logits, so its own logit is 0 on average, and the first term is all that is left.
+# The loss of one example is `log(sum(exp(logits))) - logits[target]`. The target knows nothing of the
+# random logits, so its own logit is 0 on average, and the first term is all that is left.
 #
-# *Small s.* The average of n values exp(z) is about exp(s²/2), the mean of the log-normal distribution, a little
-# less because the logarithm of an average over only n values is meant. To second order the loss is ln n + (s²/2)(1 - 1/n).
+# *Small s.* The average of n values exp(z) is about exp(s²/2), the mean of the log-normal distribution, a
+# little less because the logarithm of an average over only n values is meant. To second order the loss is
+# ln n + (s²/2)(1 - 1/n).
 #
-# *Large s.* The largest logit swamps the sum, so the loss is the mean of the largest of n normal numbers, times
-# s. A good approximation to that mean is the value below which a normal number lies with probability
-# (n - 0.375) / (n + 0.25), a formula of Gunnar Blom's.
+# *Large s.* The largest logit swamps the sum, so the loss is the mean of the largest of n normal numbers,
+# times s. A good approximation to that mean is the value below which a normal number lies with
+# probability (n - 0.375) / (n + 0.25), a formula of Gunnar Blom's.
 
 
 # %%
@@ -64,9 +68,9 @@ for n in (27, 46, 1000):
         assert abs(prediction - measured(n, s)) < 0.06 * prediction
 
 # %% [markdown]
-# Between the two the curve bends from one formula into the other. For the lesson's naive network, s follows from
-# its shape: a logit is a sum of 200 products of an activation (mean square m) and a weight, and a bias, so
-# s² = 200 m + 1.
+# Between the two the curve bends from one formula into the other. For the lesson's naive network, s
+# follows from its shape: a logit is a sum of 200 products of an activation (mean square m) and a weight,
+# and a bias, so s² = 200 m + 1.
 
 # %%
 scales = [10 ** (k / 8) for k in range(-12, 17)]
@@ -96,26 +100,31 @@ def initialise(scale_W1, scale_b1, scale_W2, scale_b2):
     return parameters, g
 
 
+parameters, _ = initialise(1, 1, 1, 1)
+print(sum(p.nelement() for p in parameters), "parameters")
+
+
+# %%
 def before_activation(X, parameters):
     """Pre-activations of the hidden layer, of shape (N, 200)."""
     C, W1, b1 = parameters[:3]
     return C[X].view(X.shape[0], -1) @ W1 + b1
 
 
-parameters, _ = initialise(1, 1, 1, 1)
 h = mg.tanh(before_activation(Xdev, parameters)).detach()
 s = math.sqrt(200 * (h * h).mean().item() + 1)
 loss = F.cross_entropy(h @ parameters[3] + parameters[4], Ydev).item()
-print(f"naive network: s = {s:.1f}, predicted loss {large_s(len(vocabulary), s):.1f}, over the dev set {loss:.1f}")
+prediction = large_s(len(vocabulary), s)
+print(f"naive network: s = {s:.1f}, predicted loss {prediction:.1f}, over the dev set {loss:.1f}")
 
 # %% [markdown]
-# The prediction is close, but not exact: the 27 columns of one particular `W2` are all the randomness there is, and the
-# examples share them.
+# The prediction is close, but not exact: the 27 columns of one particular `W2` are all the randomness
+# there is, and the examples share them.
 #
 # ## 2. ReLU instead of tanh
 #
-# A ReLU sets the negative half of its input to zero. For inputs that are symmetric about zero, that halves the mean square, so
-# the weights need a variance twice as large: the gain is √2.
+# A ReLU sets the negative half of its input to zero. For inputs that are symmetric about zero, that
+# halves the mean square, so the weights need a variance twice as large: the gain is √2.
 
 
 # %%
@@ -130,8 +139,9 @@ def mean_squares(gain, depth=10, width=200):
 
 
 for name, gain in (("1", 1.0), ("sqrt 2", 2**0.5), ("2", 2.0)):
-    print(f"gain {name:<6} mean square after layers 1, 5, 10:", *(f"{mean_squares(gain)[i]:9.4f}" for i in (0, 4, 9)))
-assert 0.4 < mean_squares(2**0.5)[9] < 2.5
+    values = mean_squares(gain)
+    print(f"gain {name:<6} mean square after layers 1, 5, 10:", *(f"{values[i]:9.4f}" for i in (0, 4, 9)))
+assert 0.2 < mean_squares(2**0.5)[9] < 5
 
 
 # %%
@@ -149,6 +159,7 @@ def train(logits_of, parameters, g, lr):
         return F.cross_entropy(logits_of(Xdev, parameters), Ydev).item()
 
 
+# %%
 def relu_network(X, parameters):
     """Logits of the lesson's network with a ReLU."""
     return F.relu(before_activation(X, parameters)) @ parameters[3] + parameters[4]
@@ -160,15 +171,17 @@ def dead_units(parameters):
     return (before_activation(Xtr, parameters) <= 0).all(0).sum().item()
 
 
+print("dead units of the naive network:", dead_units(parameters))
+
 # %% [markdown]
-# Three trials: all weights N(0, 1); the right scale; and the right scale with a learning rate that is far too large.
+# Three trials: all weights N(0, 1); the right scale for `W1` only; the right scale for both layers.
 
 # %%
 kaiming = 2**0.5 / 30**0.5
 trials = {
     "all weights N(0, 1), lr 0.1": ((1, 1, 1, 1), 0.1),
-    "gain sqrt 2, small logits, lr 0.1": ((kaiming, 0.01, 0.01, 0), 0.1),
-    "gain sqrt 2, small logits, lr 1.2": ((kaiming, 0.01, 0.01, 0), 1.2),
+    "gain sqrt 2, large logits, lr 0.3": ((kaiming, 0.01, 1, 1), 0.3),
+    "gain sqrt 2, small logits, lr 0.3": ((kaiming, 0.01, 0.01, 0), 0.3),
 }
 for name, (scales, lr) in trials.items():
     parameters, g = initialise(*scales)
@@ -177,15 +190,16 @@ for name, (scales, lr) in trials.items():
     print(f"{name:<34} dead units {before} -> {dead_units(parameters):3} of 200, dev loss {loss:.4f}")
 
 # %% [markdown]
-# No unit is born dead here. They die in training, when one large step pushes a unit's weights so far that it is negative for
-# every name: large steps come from a large first loss or from a large learning rate. With the right scale and a
-# modest learning rate none dies.
+# No unit is born dead here. They die in training, when large steps push a unit's weights so far that it
+# is negative for every context in the set. Large steps come from large gradients, and those from a large
+# `W2`. The loss does not tell: it falls in every trial. With the right scale for both layers no unit
+# dies.
 #
 # ## 3. What batch norm forgives
 #
-# Batch norm divides by the standard deviation, so the scale of `W1` cancels in the forward pass, whatever it is. It does
-# not cancel in the *step*: the gradient with respect to `W1` becomes smaller as `W1` becomes larger. A network
-# with large weights therefore moves slowly, but it does not saturate.
+# Batch norm divides by the standard deviation, so the scale of `W1` cancels in the forward pass, whatever
+# it is. It does not cancel in the *step*: the gradient with respect to `W1` becomes smaller as `W1`
+# becomes larger. A network with large weights therefore moves slowly, but it does not saturate.
 
 
 # %%
@@ -215,9 +229,10 @@ figure, axis = plt.subplots(figsize=(8, 4.2))
 for name, colour, marker in (("plain", ORANGE, "s"), ("batch norm", GREEN, "o")):
     points = [(scale, loss) for (which, scale), loss in results.items() if which == name]
     axis.plot(*zip(*points, strict=True), color=colour, marker=marker, label=name)
-axis.set(xscale="log", xlabel="scale of W1 at the start", ylabel="dev loss (nats)", title=f"after {steps} steps")
+axis.set(xscale="log", xlabel="scale of W1 at the start", ylabel="dev loss (nats)")
+axis.set_title(f"after {steps} steps")
 axis.legend(loc="upper left")
 lesson.save(figure, "2_what_batch_norm_forgives")
-worst = {name: max(loss for (which, _), loss in results.items() if which == name) for name in ("plain", "batch norm")}
+worst = {which: max(loss for (name, _), loss in results.items() if name == which) for which, _ in results}
 print(f"worst dev loss: plain {worst['plain']:.4f}, batch norm {worst['batch norm']:.4f}")
 assert worst["batch norm"] < worst["plain"]

@@ -1,44 +1,40 @@
-"""Modules made of modules."""
+"""Modules made of modules, and lists and dicts of parameters."""
 
 import operator
-from itertools import islice
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, MutableMapping
 
-from .module import Module
+from ..autograd import Variable
+from .module import Module, Parameter, bracketed
 
 
-class Sequential(Module):
-    """Modules applied one after the other: `Sequential(a, b)`, or a dict of names and modules."""
-
-    def __init__(self, *args):
-        super().__init__()
-        named = args[0] if len(args) == 1 and isinstance(args[0], dict) else {str(i): m for i, m in enumerate(args)}
-        for name, module in named.items():
-            self.add_module(name, module)
-
-    def forward(self, input):
-        for module in self._modules.values():
-            input = module(input)
-        return input
+class Numbered(Module):
+    """What Sequential and ModuleList share: modules named "0", "1", ... that are reached like the items of a list."""
 
     def name_at(self, index):
         index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for a {type(self).__name__} of {len(self)}")
-        return next(islice(self._modules, index % len(self), None))
+        return list(self._modules)[index]
+
+    def renumber(self, modules):
+        """Let these modules, in this order and named "0", "1", ..., be the only ones."""
+        for name in list(self._modules):
+            delattr(self, name)
+        self.extend(modules)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            return type(self)(dict(list(self._modules.items())[index]))
+            return type(self)(list(self)[index])
         return self._modules[self.name_at(index)]
 
     def __setitem__(self, index, module):
-        setattr(self, self.name_at(index), module)
+        self.add_module(self.name_at(index), module)
 
     def __delitem__(self, index):
-        names = list(self._modules)[index] if isinstance(index, slice) else [self.name_at(index)]
-        for name in names:
-            del self._modules[name]
-        self._modules = {str(i): module for i, module in enumerate(self._modules.values())}
+        modules = list(self)
+        del modules[index]
+        self.renumber(modules)
 
     def __len__(self):
         return len(self._modules)
@@ -46,7 +42,217 @@ class Sequential(Module):
     def __iter__(self):
         return iter(self._modules.values())
 
+    def __iadd__(self, modules):
+        return self.extend(modules)
+
     def append(self, module):
-        """Add a module at the end; returns the Sequential."""
+        """Add a module at the end; returns the container."""
         self.add_module(str(len(self)), module)
         return self
+
+    def extend(self, modules):
+        """Add modules at the end; returns the container."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}")
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def insert(self, index, module):
+        """Add a module before the one at `index`; returns the container."""
+        if not -len(self) <= index <= len(self):
+            raise IndexError(f"Index out of range: {index} for a {type(self).__name__} of {len(self)}")
+        modules = list(self)
+        modules.insert(index, module)
+        self.renumber(modules)
+        return self
+
+    def pop(self, key=-1):
+        """Remove the module at an index, or those of a slice, and return them."""
+        module = self[key]
+        del self[key]
+        return module
+
+
+class Sequential(Numbered):
+    """Modules applied one after the other: `Sequential(a, b)`, or an OrderedDict of names and modules."""
+
+    def __init__(self, *args):
+        super().__init__()
+        if len(args) == 1 and isinstance(args[0], Mapping) and not isinstance(args[0], Module):
+            for name, module in args[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(args)
+
+    def forward(self, input):
+        for module in self._modules.values():
+            input = module(input)
+        return input
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return type(self)(OrderedDict(list(self._modules.items())[index]))
+        return super().__getitem__(index)
+
+    def __add__(self, other):
+        self.check_sequential(other)
+        return Sequential(*self, *other)
+
+    def __iadd__(self, other):
+        self.check_sequential(other)
+        return self.extend(other)
+
+    def check_sequential(self, other):
+        if not isinstance(other, Sequential):
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+
+    def __mul__(self, other):
+        if not isinstance(other, int):
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(other)}")
+        if other <= 0:
+            raise ValueError(f"Non-positive multiplication factor {other} for {type(self)}")
+        return Sequential(*list(self) * other)
+
+    __rmul__ = __mul__
+
+
+class ModuleList(Numbered):
+    """A list of modules; it has no forward."""
+
+    def __init__(self, modules=None):
+        super().__init__()
+        self.extend(() if modules is None else modules)
+
+    def __add__(self, other):
+        return ModuleList([*self, *other])
+
+    def __repr__(self):
+        blocks = []  # [first index, last index, text]: neighbours that print the same stand in one line
+        for i, text in enumerate(map(repr, self)):
+            if blocks and blocks[-1][2] == text:
+                blocks[-1][1] = i
+            else:
+                blocks.append([i, i, text])
+        parts = [
+            f"({first}): {text}" if first == last else f"({first}-{last}): {last - first + 1} x {text}"
+            for first, last, text in blocks
+        ]
+        return bracketed(type(self).__name__, [], parts)
+
+
+class Named(Module, MutableMapping):
+    """What ModuleDict and ParameterDict share: the methods of a dict over parts of a module."""
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # a module is equal to itself only
+
+    def __init__(self, items=None):
+        super().__init__()
+        if items is not None:
+            self.update(items)
+
+    def __delitem__(self, key):
+        self[key]  # a KeyError where there is none
+        delattr(self, key)
+
+
+class ModuleDict(Named):
+    """A dict of modules, by names; it has no forward."""
+
+    def __init__(self, modules=None):
+        super().__init__(modules)
+
+    def __getitem__(self, key):
+        return self._modules[key]
+
+    def __setitem__(self, key, module):
+        self.add_module(key, module)
+
+    def __len__(self):
+        return len(self._modules)
+
+    def __iter__(self):
+        return iter(self._modules)
+
+
+def described(value):
+    """A parameter in a line of text."""
+    size = "x".join(map(str, value.shape))
+    return f"Parameter containing: [{value.dtype} of size {size}]"
+
+
+def as_parameter(value, container):
+    if not isinstance(value, Variable):
+        raise TypeError(f"{container}: expected Tensors or Parameters, got {type(value).__name__}")
+    return value if isinstance(value, Parameter) else Parameter(value)
+
+
+class ParameterList(Module):
+    """A list of parameters; Tensors become Parameters."""
+
+    def __init__(self, values=None):
+        super().__init__()
+        self.extend(() if values is None else values)
+
+    def __getitem__(self, index):
+        values = list(self)
+        if isinstance(index, slice):
+            return type(self)(values[index])
+        if not -len(self) <= operator.index(index) < len(self):
+            raise IndexError(f"index {index} is out of range for a ParameterList of {len(self)}")
+        return values[index]
+
+    def __setitem__(self, index, value):
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range for a ParameterList of {len(self)}")
+        self.register_parameter(str(index % len(self)), as_parameter(value, "ParameterList"))
+
+    def __len__(self):
+        return len(self._parameters)
+
+    def __iter__(self):
+        return iter(self._parameters.values())
+
+    def __iadd__(self, values):
+        return self.extend(values)
+
+    def append(self, value):
+        """Add a parameter at the end; returns the list."""
+        self.register_parameter(str(len(self)), as_parameter(value, "ParameterList"))
+        return self
+
+    def extend(self, values):
+        """Add parameters at the end; returns the list."""
+        if not isinstance(values, Iterable) or isinstance(values, Variable):
+            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
+        for value in list(values):
+            self.append(value)
+        return self
+
+    def extra_repr(self):
+        return "\n".join(f"  ({i}): {described(value)}" for i, value in enumerate(self))
+
+
+class ParameterDict(Named):
+    """A dict of parameters, by names; Tensors become Parameters. A plain dict is taken in the order of its sorted keys."""
+
+    def __init__(self, parameters=None):
+        if isinstance(parameters, Mapping) and not isinstance(parameters, (OrderedDict, ParameterDict)):
+            parameters = OrderedDict(sorted(parameters.items()))
+        super().__init__(parameters)
+
+    def __getitem__(self, key):
+        return self._parameters[key]
+
+    def __setitem__(self, key, value):
+        self.register_parameter(key, as_parameter(value, "ParameterDict"))
+
+    def __len__(self):
+        return len(self._parameters)
+
+    def __iter__(self):
+        return iter(self._parameters)
+
+    def extra_repr(self):
+        return "\n".join(f"  ({key}): {described(value)}" for key, value in self.items())

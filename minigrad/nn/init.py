@@ -1,8 +1,12 @@
-"""Starting values for parameters, drawn from PyTorch's random stream."""
+"""Starting values for parameters, drawn from PyTorch's random stream; each function fills its tensor and returns it."""
 
 import math
+import warnings
 
 from ..autograd import no_grad
+from ..backend import xp
+from ..creation import empty_like, randn, randperm
+from ..ops.elementwise import where
 
 GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
 for convolution in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
@@ -32,22 +36,7 @@ def fans(tensor):
     return shape[1] * field, shape[0] * field
 
 
-def fan(tensor, mode):
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
-    return fans(tensor)[mode == "fan_out"]
-
-
-@no_grad()
-def uniform_(tensor, a=0.0, b=1.0, generator=None):
-    """Uniform values from [a, b)."""
-    return tensor.uniform_(a, b, generator=generator)
-
-
-@no_grad()
-def normal_(tensor, mean=0.0, std=1.0, generator=None):
-    """Normal values."""
-    return tensor.normal_(mean, std, generator=generator)
+# --------------------------------------------------------------------------------------------------- fixed values
 
 
 @no_grad()
@@ -66,9 +55,50 @@ def ones_(tensor):
     return constant_(tensor, 1.0)
 
 
+@no_grad()
+def eye_(tensor):
+    """The identity matrix: a Linear that passes on as many inputs as it has outputs."""
+    if tensor.array.ndim != 2:
+        raise ValueError(f"eye_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}")
+    tensor.zero_()
+    tensor[range(min(tensor.array.shape)), range(min(tensor.array.shape))] = 1
+    return tensor
+
+
+@no_grad()
+def dirac_(tensor, groups=1):
+    """A convolution that passes on its channels: 1 in the middle of the kernel from channel c to channel c of each group."""
+    shape = tensor.array.shape
+    if len(shape) not in (3, 4, 5):
+        raise ValueError(f"dirac_: Only tensors with 3, 4, or 5 dimensions are supported, got shape {shape}")
+    if shape[0] % groups:
+        raise ValueError(f"dirac_: dim 0 must be divisible by groups, got shape {shape} and groups {groups}")
+    tensor.zero_()
+    middle, size = [n // 2 for n in shape[2:]], shape[0] // groups
+    for group in range(groups):
+        for channel in range(min(size, shape[1])):
+            tensor[(group * size + channel, channel, *middle)] = 1
+    return tensor
+
+
+# -------------------------------------------------------------------------------------------------- random values
+
+
+@no_grad()
+def uniform_(tensor, a=0.0, b=1.0, generator=None):
+    """Uniform values from [a, b)."""
+    return tensor.uniform_(a, b, generator=generator)
+
+
+@no_grad()
+def normal_(tensor, mean=0.0, std=1.0, generator=None):
+    """Normal values."""
+    return tensor.normal_(mean, std, generator=generator)
+
+
 def xavier_uniform_(tensor, gain=1.0, generator=None):
-    """Uniform in +-gain * sqrt(6 / (fan_in + fan_out)). Source: Glorot and Bengio, 2010."""
-    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    """Uniform with standard deviation gain * sqrt(2 / (fan_in + fan_out)). Source: Glorot and Bengio, 2010."""
+    bound = math.sqrt(3) * (gain * math.sqrt(2 / sum(fans(tensor))))
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -77,16 +107,84 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
 
 
+def kaiming_std(tensor, a, mode, nonlinearity):
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+    return calculate_gain(nonlinearity, a) / math.sqrt(fans(tensor)[mode == "fan_out"])
+
+
+def nothing_to_draw(tensor):
+    if 0 in tensor.array.shape:
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        return True
+
+
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Uniform with standard deviation gain / sqrt(fan); `a` is leaky_relu's slope. Source: He et al., 2015."""
-    if 0 in tensor.array.shape:
+    if nothing_to_draw(tensor):
         return tensor
-    bound = math.sqrt(3) * calculate_gain(nonlinearity, a) / math.sqrt(fan(tensor, mode))
+    bound = math.sqrt(3) * kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
 
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Normal with standard deviation gain / sqrt(fan); `a` is leaky_relu's slope. Source: He et al., 2015."""
-    if 0 in tensor.array.shape:
+    if nothing_to_draw(tensor):
         return tensor
-    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(fan(tensor, mode)), generator)
+    return normal_(tensor, 0.0, kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+@no_grad()
+def orthogonal_(tensor, gain=1, generator=None):
+    """A matrix (the first dimension by all others) with orthonormal rows or columns, times gain. Source: Saxe et al., 2014."""
+    if tensor.array.ndim < 2:
+        raise ValueError(f"orthogonal_: Only tensors with 2 or more dimensions are supported, got {tensor.array.shape}")
+    if not tensor.array.size:
+        return tensor
+    rows = tensor.array.shape[0]
+    drawn = randn(rows, tensor.array.size // rows, generator=generator, dtype=tensor.array.dtype).array
+    q, r = xp.linalg.qr(drawn.T if rows < drawn.shape[1] else drawn)
+    q = q * xp.sign(xp.diag(r))  # the one decomposition whose r has a positive diagonal: then q is uniform
+    tensor.array[...] = ((q.T if rows < drawn.shape[1] else q) * gain).reshape(tensor.array.shape)
+    return tensor
+
+
+@no_grad()
+def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
+    """Normal values from [a, b] only: what falls outside is drawn again.
+
+    Where less than 0.3 of the distribution lies inside, uniform candidates are accepted in proportion to its density.
+    """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            stacklevel=2,
+        )
+    share = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    if share > 0.3:
+        tensor.normal_(mean, std, generator=generator)
+        while (outside := (tensor < a) | (tensor > b)).any():
+            tensor.copy_(where(outside, empty_like(tensor).normal_(mean, std, generator=generator), tensor))
+        return tensor
+    nearest = max(a, min(mean, b))
+    pending = None
+    while pending is None or pending.any():
+        candidates = empty_like(tensor).uniform_(a, b, generator=generator)
+        tensor.copy_(candidates if pending is None else where(pending, candidates, tensor))
+        log_density = ((candidates - mean) / std) ** 2 * -0.5 + 0.5 * ((nearest - mean) / std) ** 2
+        rejected = empty_like(tensor).uniform_(generator=generator).log() > log_density
+        pending = rejected if pending is None else pending & rejected
+    return tensor
+
+
+@no_grad()
+def sparse_(tensor, sparsity, std=0.01, generator=None):
+    """Normal values, with the share `sparsity` of every column zero. Source: Martens, 2010."""
+    if tensor.array.ndim != 2:
+        raise ValueError(f"sparse_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}")
+    rows, columns = tensor.array.shape
+    tensor.normal_(0, std, generator=generator)
+    for column in range(columns):
+        zeros = randperm(rows)[: math.ceil(sparsity * rows)]  # from the default stream, as in torch
+        tensor[zeros, column] = 0
+    return tensor

@@ -3,10 +3,20 @@
 import math
 
 from ..creation import empty
-from ..ops.shape import flatten
+from ..ops.shape import dim_of, flatten, reshape
 from . import functional as F
 from . import init
 from .module import Module, Parameter
+
+
+class Identity(Module):
+    """The input as it is; whatever arguments the layer in whose place it stands would take."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+
+    def forward(self, input):
+        return input
 
 
 class Linear(Module):
@@ -48,3 +58,28 @@ class Flatten(Module):
 
     def extra_repr(self):
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """One dimension as several, of the sizes `unflattened_size` (one may be -1)."""
+
+    def __init__(self, dim, unflattened_size):
+        super().__init__()
+        if not isinstance(dim, int) or not all(isinstance(n, int) for n in unflattened_size):
+            raise TypeError(f"unflattened_size must be a tuple of ints and dim an int, got {unflattened_size!r} and {dim!r}")
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def forward(self, input):
+        shape = input.shape
+        dim = dim_of(self.dim, len(shape), "unflatten")
+        known = math.prod(n for n in self.unflattened_size if n != -1)
+        if shape[dim] % max(known, 1) or -1 not in self.unflattened_size and known != shape[dim]:
+            raise RuntimeError(
+                f"unflatten: Provided sizes {list(self.unflattened_size)} don't multiply up to the size of dim {dim} "
+                f"({shape[dim]}) in the input tensor"
+            )
+        sizes = [shape[dim] // known if n == -1 else n for n in self.unflattened_size]
+        return reshape(input, *shape[:dim], *sizes, *shape[dim + 1 :])
+
+    def extra_repr(self):
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

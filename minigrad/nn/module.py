@@ -1,12 +1,18 @@
 """`Module`: layers as objects that know their parameters, buffers and parts."""
 
 from collections import namedtuple
+from collections.abc import Mapping
 
-from ..autograd import RemovableHandle, Variable, Version, new
+from ..autograd import RemovableHandle, Version, new
 from ..tensor import Tensor
+from .hooks import BackwardHooks
 
 
-IncompatibleKeys = namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")
+class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
+    """What `load_state_dict` could not match."""
+
+    def __repr__(self):
+        return super().__repr__() if any(self) else "<All keys matched successfully>"
 
 
 class Parameter(Tensor):
@@ -27,107 +33,94 @@ class Parameter(Tensor):
 class Module:
     """A layer or a model: parameters, buffers and submodules under the names they were assigned to, in that order.
 
-    A subclass calls `super().__init__()`, assigns its parts as attributes, and defines `forward`.
+    A subclass calls `super().__init__()`, assigns its parts as attributes, and defines `forward`. The parts are plain
+    attributes; `_parameters`, `_buffers` and `_modules` list those that were registered, by name.
     """
-
-    training = True
 
     def __init__(self):
         self.__dict__.update(
-            _parameters={}, _buffers={}, _modules={}, _unsaved=set(), _forward_hooks={}, _forward_pre_hooks={}
-        )
+            training=True, _parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set(),
+            _forward_pre_hooks={}, _forward_hooks={}, _backward_pre_hooks={}, _backward_hooks={},
+        )  # fmt: skip
 
     def forward(self, *args, **kwargs):
+        """What the layer computes; a subclass defines it, a call of the module runs it between the hooks."""
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs):
-        for hook in list(self._forward_pre_hooks.values()):
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*args, **kwargs)
-        for hook in list(self._forward_hooks.values()):
-            changed = hook(self, args, output)
-            if changed is not None:
-                output = changed
-        return output
+        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
+            return self.call_with_hooks(args, kwargs)
+        return self.forward(*args, **kwargs)
 
     # ---------------------------------------------------------------------------------------------- registration
 
     def __setattr__(self, name, value):
-        registries = self.__dict__
-        if "_parameters" not in registries:
+        attributes = self.__dict__
+        if "_parameters" not in attributes:
             if isinstance(value, (Parameter, Module)):
-                raise AttributeError(f"cannot assign {name} before Module.__init__() call")
-            return object.__setattr__(self, name, value)
-        kind = Parameter if isinstance(value, Parameter) else Module if isinstance(value, Module) else None
-        for registry, accepted, noun in (
-            ("_parameters", Parameter, "parameter"), ("_modules", Module, "child module"), ("_buffers", Tensor, "buffer")
-        ):  # fmt: skip
-            held = registries[registry]
-            if kind is accepted:
-                for other in (self.__dict__, self._parameters, self._modules, self._buffers):
-                    other.pop(name, None) if other is not held else None
-                held[name] = value
-                return
-            if name in held:
-                if value is not None and not isinstance(value, accepted):
-                    raise TypeError(
-                        f"cannot assign '{type(value).__name__}' object to {noun} '{name}' "
-                        f"({accepted.__name__} or None required)"
-                    )
-                held[name] = value
-                return
+                kind = "parameters" if isinstance(value, Parameter) else "module"
+                raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+        elif isinstance(value, Parameter):
+            self.register(self._parameters, name, value)
+        elif name in self._parameters:
+            self.reassign(self._parameters, name, value, (), "parameter", "nn.Parameter")
+        elif isinstance(value, Module):
+            self.register(self._modules, name, value)
+        elif name in self._modules:
+            self.reassign(self._modules, name, value, (), "child module", "nn.Module")
+        elif name in self._buffers:
+            self.reassign(self._buffers, name, value, Tensor, "buffer", "Tensor")
         object.__setattr__(self, name, value)
 
-    def __getattr__(self, name):
-        for registry in ("_parameters", "_buffers", "_modules"):
-            held = self.__dict__.get(registry, {})
-            if name in held:
-                return held[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-
     def __delattr__(self, name):
-        for registry in (self._parameters, self._buffers, self._modules):
-            if name in registry:
-                del registry[name]
-                return
+        self.register(None, name, None)
         object.__delattr__(self, name)
 
-    def __dir__(self):
-        return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
+    def register(self, registry, name, value):
+        """List a part in one registry (or in none) and in no other; it keeps its place where it was in that one."""
+        for other in (self._parameters, self._buffers, self._modules):
+            if other is not registry:
+                other.pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+        if registry is not None:
+            registry[name] = value
+
+    def reassign(self, registry, name, value, accepted, role, wanted):
+        """Give a registered name another value of its own kind, or None."""
+        if value is not None and not isinstance(value, accepted):
+            raise TypeError(f"cannot assign '{type(value).__name__}' as {role} '{name}' ({wanted} or None expected)")
+        registry[name] = value
+
+    def add_part(self, registry, name, value, accepted, role):
+        """`register` for a name that is given as a string, with torch's checks."""
+        if not isinstance(name, str):
+            raise TypeError(f"{role} name should be a string. Got {type(name).__name__}")
+        if hasattr(self, name) and name not in registry:
+            raise KeyError(f"attribute '{name}' already exists")
+        if "." in name:
+            raise KeyError(f'{role} name can\'t contain ".", got: {name}')
+        if name == "":
+            raise KeyError(f'{role} name can\'t be empty string ""')
+        if value is not None and not isinstance(value, accepted):
+            raise TypeError(f"{name}: {type(value).__name__} is not a {accepted.__name__}: a {role} must be one, or None")
+        self.register(registry, name, value)
+        self.__dict__[name] = value
 
     def register_parameter(self, name, param):
         """Register a Parameter, or None for one that this layer could have."""
-        self.check_name(name)
-        if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{type(param).__name__}' object to parameter '{name}' (Parameter or None required)")
-        self._parameters[name] = param
+        self.add_part(self._parameters, name, param, Parameter, "parameter")
 
     def register_buffer(self, name, tensor, persistent=True):
         """Register a tensor that is state but no parameter; one that is not `persistent` is not in `state_dict`."""
-        self.check_name(name)
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)")
-        self._buffers[name] = tensor
+        self.add_part(self._buffers, name, tensor, Tensor, "buffer")
         if not persistent:
-            self._unsaved.add(name)
+            self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name, module):
-        """Register a submodule under a name that need not be an identifier."""
-        self.check_name(name)
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._modules[name] = module
+        """Register a submodule (or None) under a name that need not be an identifier."""
+        self.add_part(self._modules, name, module, Module, "module")
 
     register_module = add_module
-
-    def check_name(self, name):
-        if not isinstance(name, str) or "." in name or name == "":
-            raise KeyError(f"names of parts are non-empty strings without '.', got {name!r}")
-        registries = {**self._parameters, **self._buffers, **self._modules}
-        if hasattr(self, name) and name not in registries:
-            raise KeyError(f"attribute '{name}' already exists")
 
     # ----------------------------------------------------------------------------------------------- enumeration
 
@@ -143,12 +136,12 @@ class Module:
                     yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self):
-        """This module and all below it."""
+        """This module and all below it, each once."""
         for _, module in self.named_modules():
             yield module
 
     def named_children(self):
-        """(name, module) of the direct parts."""
+        """(name, module) of the direct parts, each once."""
         seen = set()
         for name, module in self._modules.items():
             if module is not None and module not in seen:
@@ -156,49 +149,87 @@ class Module:
                 yield name, module
 
     def children(self):
-        """The direct parts."""
+        """The direct parts, each once."""
         for _, module in self.named_children():
             yield module
 
-    def named_members(self, registry, prefix, recurse):
+    def named_tensors(self, registry, prefix, recurse, remove_duplicate):
         seen = set()
-        for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
+        modules = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
+        for path, module in modules:
             for name, tensor in getattr(module, registry).items():
                 if tensor is not None and tensor not in seen:
-                    seen.add(tensor)
+                    if remove_duplicate:
+                        seen.add(tensor)
                     yield f"{path}.{name}" if path else name, tensor
 
-    def named_parameters(self, prefix="", recurse=True):
+    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
         """(name, parameter) of this module and all below it; a shared parameter once."""
-        return self.named_members("_parameters", prefix, recurse)
+        return self.named_tensors("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse=True):
-        """The parameters of this module and all below it."""
-        for _, parameter in self.named_parameters(recurse=recurse):
+        """The parameters of this module and all below it, each once."""
+        for _, parameter in self.named_parameters("", recurse):
             yield parameter
 
-    def named_buffers(self, prefix="", recurse=True):
-        """(name, buffer) of this module and all below it."""
-        return self.named_members("_buffers", prefix, recurse)
+    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
+        """(name, buffer) of this module and all below it; a shared buffer once."""
+        return self.named_tensors("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse=True):
-        """The buffers of this module and all below it."""
-        for _, buffer in self.named_buffers(recurse=recurse):
+        """The buffers of this module and all below it, each once."""
+        for _, buffer in self.named_buffers("", recurse):
             yield buffer
 
-    # ------------------------------------------------------------------------------------------- mode and gradients
+    def get_submodule(self, target):
+        """The module at a dotted path such as "net.0"; "" is this module. AttributeError where there is none."""
+        module = self
+        for name in target.split(".") if target else ():
+            if not hasattr(module, name):
+                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module
+
+    def get_tensor(self, target, registry, kind):
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+        if name not in getattr(module, registry):
+            raise AttributeError(f"`{name}` is not {kind}")
+        return getattr(module, name)
+
+    def get_parameter(self, target):
+        """The parameter at a dotted path; AttributeError where there is none."""
+        return self.get_tensor(target, "_parameters", "an nn.Parameter")
+
+    def get_buffer(self, target):
+        """The buffer at a dotted path; AttributeError where there is none."""
+        return self.get_tensor(target, "_buffers", "a buffer")
+
+    # --------------------------------------------------------------------------------------- mode, gradients, dtype
 
     def train(self, mode=True):
         """Training mode (or evaluation) here and below: batch norm and dropout act by it."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        for module in self.modules():
-            module.training = mode
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
         return self
 
     def eval(self):
         """Evaluation mode here and below."""
         return self.train(False)
+
+    def apply(self, fn):
+        """Call `fn` with every module below this one, then with this one; returns this one."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
 
     def requires_grad_(self, requires_grad=True):
         """Ask for gradients of every parameter, or for none."""
@@ -214,28 +245,38 @@ class Module:
             else:
                 parameter.grad = parameter.grad.detach().zero_()
 
-    def apply(self, fn):
-        """Call `fn` with every module below this one, then with this one; returns this one."""
-        for module in self.children():
-            module.apply(fn)
-        fn(self)
+    def convert(self, function):
+        """Give every parameter, gradient and buffer new numbers: `function` of the old; the Parameters stay who they are."""
+        for tensor in [*self.parameters(), *self.buffers()]:
+            grad = tensor.grad
+            tensor.data = function(tensor.detach())
+            if grad is not None:
+                tensor.grad = function(grad)
         return self
 
     def to(self, *args, **kwargs):
         """Every floating parameter and buffer in another dtype, or on another device; see `Tensor.to`."""
-        for tensor in [*self.parameters(), *self.buffers()]:
-            moved = tensor.detach().to(*args, **kwargs)
-            if moved.array.dtype == tensor.array.dtype or tensor.is_floating_point():
-                tensor.data = moved
-            if tensor.grad is not None:
-                tensor.grad = tensor.grad.to(*args, **kwargs)
-        return self
+
+        def moved(tensor):
+            result = tensor.to(*args, **kwargs)
+            if not result.is_floating_point() and tensor.is_floating_point():
+                raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}")
+            return result if tensor.is_floating_point() else tensor
+
+        return self.convert(moved)
+
+    def type(self, dst_type):
+        """Every parameter and buffer in another dtype, integers as well."""
+        return self.convert(lambda tensor: tensor.to(dst_type))
 
     def float(self):
         return self.to("float32")
 
     def double(self):
         return self.to("float64")
+
+    def half(self):
+        return self.to("float16")
 
     def cpu(self):
         return self.to("cpu")
@@ -245,45 +286,89 @@ class Module:
 
     # ------------------------------------------------------------------------------------------------------ hooks
 
-    def register_forward_hook(self, hook):
-        """Call `hook(module, args, output)` after every forward; what it returns, if anything, replaces the output."""
-        return RemovableHandle(self._forward_hooks, hook)
+    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Call `hook(module, args)` before every forward; what it returns, if anything, replaces the arguments.
 
-    def register_forward_pre_hook(self, hook):
-        """Call `hook(module, args)` before every forward; what it returns, if anything, replaces the arguments."""
-        return RemovableHandle(self._forward_pre_hooks, hook)
+        `with_kwargs`: call `hook(module, args, kwargs)`, which may return (args, kwargs). `prepend`: before the others.
+        """
+        return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Call `hook(module, args, output)` after every forward; what it returns, if anything, replaces the output.
+
+        `with_kwargs`: call `hook(module, args, kwargs, output)`. `prepend`: before the others.
+        """
+        return add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
+
+    def register_full_backward_pre_hook(self, hook, prepend=False):
+        """Call `hook(module, grad_output)` before the module's backward; what it returns, if anything, replaces that.
+
+        `grad_output` is a tuple, one gradient for every output.
+        """
+        return add_hook(self._backward_pre_hooks, hook, prepend)
+
+    def register_full_backward_hook(self, hook, prepend=False):
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
+
+        Both are tuples, None where there is no gradient; what the hook returns, if anything, replaces `grad_input`.
+        Only positional Tensor arguments count as inputs, only a Tensor or the Tensors of a tuple as outputs.
+        """
+        return add_hook(self._backward_hooks, hook, prepend)
+
+    def call_with_hooks(self, args, kwargs):
+        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
+            changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if changed is not None and with_kwargs:
+                if not isinstance(changed, tuple) or len(changed) != 2:
+                    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), got {changed}.")
+                args, kwargs = changed
+            elif changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        backward = None
+        if self._backward_hooks or self._backward_pre_hooks:
+            backward = BackwardHooks(self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values()))
+            args = backward.watch_inputs(args)
+        output = self.forward(*args, **kwargs)
+        for hook, with_kwargs in list(self._forward_hooks.values()):
+            changed = hook(self, args, kwargs, output) if with_kwargs else hook(self, args, output)
+            output = output if changed is None else changed
+        return output if backward is None else backward.watch_outputs(output)
 
     # ------------------------------------------------------------------------------------------------------ state
 
-    def named_state(self, prefix=""):
-        """(name, tensor) of what `state_dict` saves, module by module: parameters, then buffers."""
-        for path, module in self.named_modules(prefix=prefix, remove_duplicate=False):
+    def named_state(self):
+        """(name, tensor) of what `state_dict` saves, module by module: parameters, then persistent buffers."""
+        for path, module in self.named_modules(remove_duplicate=False):
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
-                if tensor is not None and name not in module._unsaved:
+                if tensor is not None and name not in module._non_persistent_buffers_set:
                     yield f"{path}.{name}" if path else name, tensor
 
-    def state_dict(self, *, prefix=""):
-        """{name: tensor} of all parameters and persistent buffers; the tensors share memory with the module."""
-        return {prefix + name: tensor.detach() for name, tensor in self.named_state()}
+    def state_dict(self, *, prefix="", keep_vars=False):
+        """{name: tensor} of all parameters and persistent buffers.
+
+        The tensors share memory with the module; with `keep_vars` they are the parameters themselves.
+        """
+        return {prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self.named_state()}
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy the values of a `state_dict` into this module; nothing is changed if anything does not fit.
 
         Returns named (missing_keys, unexpected_keys); with `strict` either is a RuntimeError.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
         own = dict(self.named_state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         problems = []
-        if strict and unexpected:
-            problems.append(f"Unexpected key(s) in state_dict: {', '.join(map(repr, unexpected))}.")
-        if strict and missing:
-            problems.append(f"Missing key(s) in state_dict: {', '.join(map(repr, missing))}.")
+        for what, names in (("Missing", missing), ("Unexpected", unexpected)):
+            if strict and names:
+                problems.append(f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". ")
         for name, tensor in own.items():
-            value = state_dict.get(name)
-            if value is not None and not isinstance(value, Variable):
-                problems.append(f"While copying {name}: expected a Tensor, got {type(value).__name__}.")
-            elif value is not None and value.array.shape != tensor.array.shape:
+            value = state_dict.get(name, tensor)
+            if not isinstance(value, Tensor):
+                problems.append(f'While copying the parameter named "{name}", expected a Tensor, received {type(value)}.')
+            elif value.shape != tensor.shape:
                 problems.append(
                     f"size mismatch for {name}: copying a param with shape {value.shape} from checkpoint, the shape in "
                     f"current model is {tensor.shape}."
@@ -302,8 +387,21 @@ class Module:
         return ""
 
     def __repr__(self):
-        lines = [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
         extra = self.extra_repr()
-        if not lines:
-            return f"{type(self).__name__}({extra})"
-        return f"{type(self).__name__}(" + "".join(f"\n  {line}" for line in [extra] * bool(extra) + lines) + "\n)"
+        parts = [f"({name}): {module!r}" for name, module in self._modules.items()]
+        return bracketed(type(self).__name__, [*extra.split("\n")] * bool(extra), parts)
+
+
+def bracketed(name, extra, parts):
+    """torch's layout: `Name(extra)` on one line, or every part on lines of its own, indented by two."""
+    if not parts and len(extra) <= 1:
+        return f"{name}({''.join(extra)})"
+    return f"{name}(" + "".join("\n  " + part.replace("\n", "\n  ") for part in [*extra, *parts]) + "\n)"
+
+
+def add_hook(hooks, hook, prepend):
+    handle = RemovableHandle(hooks, hook)
+    if prepend:
+        for key in list(hooks)[:-1]:
+            hooks[key] = hooks.pop(key)
+    return handle

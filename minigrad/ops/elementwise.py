@@ -1,10 +1,13 @@
 """Operations on one element at a time, with broadcasting and torch's type promotion."""
 
+import builtins
+import functools
+import itertools
 import math
 
 from .. import autograd
-from ..autograd import differentiable, mode, new, primitive, record, Rule, Variable, Version, wrap
-from ..backend import RAW, Array, asarray, column_sums, constant, xp
+from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
+from ..backend import RAW, Array, asarray, column_sums, constant, expanded, tanh_gradient, xp
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
 NUMBERS = {float: float32, int: int64, bool: boolean}  # the dtype that torch gives a Python number
@@ -59,6 +62,13 @@ def as_dtype(x, dtype):
     return x if x.dtype == dtype else cast(x, dtype, x.dtype)
 
 
+def raw(x, operation):
+    """The raw array that a primitive called without a Tensor got, or a TypeError."""
+    if isinstance(x, RAW):
+        return x
+    raise TypeError(f"{operation}(): expected a Tensor, got {type(x).__name__}")
+
+
 def operand(x, operation):
     """A number or Tensor as an elementwise operation takes it, or a TypeError."""
     if isinstance(x, (Variable, *NUMBERS, RAW)):
@@ -80,109 +90,167 @@ def sum_to(x, size):
 
 @primitive
 def broadcast_to(x, size):
-    return xp.broadcast_to(x, size)
+    return expanded(x, size)
 
 
 sum_to.vjp(lambda g, shape: broadcast_to(g, shape))
 broadcast_to.vjp(lambda g, shape: sum_to(g, shape))
 
 
-# --------------------------------------------------------------------------------- the lean forms of `primitive`
+def unbroadcast(g, shape):
+    """`sum_to`, with a short way for what a bias gets."""
+    if g.__class__ is Array and g.ndim == 2 and (shape == g.shape[1:] or shape == (1, g.shape[1])):
+        return column_sums(g).reshape(shape)
+    return sum_to(g, shape)
+
+
+# ----------------------------------------------------------------------------------- primitives of one and two operands
 
 
 def unary(forward=None, *, floating=False):
-    """A primitive of one operand and no option; integers become float32 first where `floating`."""
+    """A primitive of one operand, and of its clear errors; integers become float32 first where `floating`."""
     if forward is None:
         return lambda function: unary(function, floating=floating)
-    rule = Rule(forward)
 
-    def call(input):
-        if not isinstance(input, Variable):
-            return forward(operand(input, rule.name))
-        if floating and input.array.dtype is not float32 and input.array.dtype.kind != "f":
-            input = cast(input, float32, input.array.dtype)
-        x, node = input.array, input.node if input.origin is None else input.current_node()
-        output = new(autograd.Tensor)
-        y = forward(x)
-        output.array = y = y if y.__class__ is Array else asarray(y)
-        output.version, output.origin, output.node = Version(), None, None
-        if node is not None and rule.vjps and mode.enabled:
-            record(rule, output, (input,), (x,), (node,), ONE)
-        return output
+    @functools.wraps(forward)
+    def checked(x):
+        if x.__class__ is not Array:
+            raw(x, forward.__name__)
+        try:
+            return forward(x)
+        except TypeError as error:
+            raise undefined(forward.__name__, x) from error
 
-    return differentiable(rule, call)
+    return primitive(checked, floating=floating)
 
 
-ONE = (True,)
+def binary(forward=None, *, floating=False, bools=True, prepare=None):
+    """A primitive of two operands, Tensors or numbers, that broadcast; integers become float32 where `floating`.
 
-
-def binary(forward=None, *, floating=False):
-    """A primitive of two operands, Tensors or numbers, that broadcast; integers become float32 where `floating`."""
+    Without `bools`, a boolean operand is an error. `prepare(input, other)` returns operands of different dtypes with
+    one dtype, by default torch's common one.
+    """
     if forward is None:
-        return lambda function: binary(function, floating=floating)
-    rule = Rule(forward, undo_broadcast=sum_to)
+        return lambda function: binary(function, floating=floating, bools=bools, prepare=prepare)
+    rule = Rule(forward, undo_broadcast=unbroadcast)
+    prepare = prepare or functools.partial(promote, rule.name, floating, bools)
 
     def call(input, other):
+        left, right = isinstance(input, Variable), isinstance(other, Variable)
         a, b, p, q = input, other, None, None
-        left, right = isinstance(a, Variable), isinstance(b, Variable)
         if left:
-            a, p = a.array, a.node if a.origin is None else a.current_node()
-        if right:
-            b, q = b.array, b.node if b.origin is None else b.current_node()
-        if not left and not right:
+            a, p = input.array, input.node if input.origin is None else input.current_node()
+        elif not right:
             return forward(a, b)
-        if left and not right and b.__class__ in NUMBERS and a.dtype.kind == "f":
+        if right:
+            b, q = other.array, other.node if other.origin is None else other.current_node()
+            if not left and a.__class__ in NUMBERS and b.dtype.kind == "f":
+                a = constant(a, b.dtype)
+        elif b.__class__ in NUMBERS and a.dtype.kind == "f":
             b = constant(b, a.dtype)
-        elif right and not left and a.__class__ in NUMBERS and b.dtype.kind == "f":
-            a = constant(a, b.dtype)
-        elif a.__class__ is not b.__class__ or a.dtype is not b.dtype or floating and a.dtype.kind != "f":
-            dtype = result_type(operand(input, rule.name), operand(other, rule.name))
-            dtype = float32 if floating and dtype.kind != "f" else dtype
-            input, other = as_dtype(input, dtype), as_dtype(other, dtype)
+        if a.__class__ is not b.__class__ or a.dtype is not b.dtype or floating and a.dtype.kind != "f":
+            input, other = prepare(input, other)
             a, p = (input.array, input.current_node()) if left else (input, None)
             b, q = (other.array, other.current_node()) if right else (other, None)
-        output = new(autograd.Tensor)
         try:
             y = forward(a, b)
         except ValueError as error:
             raise mismatch(rule.name, a, b) from error
+        except TypeError as error:
+            raise undefined(rule.name, a) from error
+        output = new(autograd.Tensor)
         output.array = y = y if y.__class__ is Array else asarray(y)
-        output.version, output.origin, output.node = Version(), None, None
-        if (p is not None or q is not None) and rule.vjps and mode.enabled:
-            record(rule, output, (input, other), (a, b), (p, q), (p is not None, q is not None))
+        output.version = version = Version()
+        output.origin = output.node = None
+        if (p is not None or q is not None) and rule.differentiable and mode.enabled:
+            wanted = p is not None, q is not None
+            keep_y, keep_a, keep_b, _ = rule.plans.get(wanted) or rule.plan(wanted)
+            if keep_y or keep_a or keep_b:
+                kept = y if keep_y else None, a if keep_a else None, b if keep_b else None
+                versions = (
+                    version if keep_y else None,
+                    input.version if keep_a and left else None,
+                    other.version if keep_b and right else None,
+                )
+            else:
+                kept = versions = ()
+            output.node = Node(rule, (p, q), kept, versions, y.shape)
         return output
 
-    return differentiable(rule, call)
+    return with_vjps(rule, call)
 
 
-def mismatch(operation, a, b):
+def promote(operation, floating, bools, input, other):
+    """The two operands in torch's common dtype."""
+    dtype = result_type(operand(input, operation), operand(other, operation))
+    dtype = float32 if floating and dtype.kind != "f" else dtype
+    for x in (input, other):
+        if not bools and (x.__class__ is bool or x.__class__ not in NUMBERS and x.dtype == boolean):
+            raise undefined(operation, x)
+    return as_dtype(input, dtype), as_dtype(other, dtype)
+
+
+def mismatch(operation, *arrays):
     """torch's error for shapes that do not broadcast."""
-    for i in range(1, min(a.ndim, b.ndim) + 1):
-        if a.shape[-i] != b.shape[-i] and 1 not in (a.shape[-i], b.shape[-i]):
-            return RuntimeError(
-                f"{operation}: The size of tensor a ({a.shape[-i]}) must match the size of tensor b ({b.shape[-i]}) at "
-                f"non-singleton dimension {max(a.ndim, b.ndim) - i}; got shapes {a.shape} and {b.shape}"
-            )
-    return RuntimeError(f"{operation}: got shapes {a.shape} and {b.shape}")
+    for a, b in itertools.combinations(arrays, 2):
+        for i in range(1, min(a.ndim, b.ndim) + 1):
+            if a.shape[-i] != b.shape[-i] and 1 not in (a.shape[-i], b.shape[-i]):
+                return RuntimeError(
+                    f"{operation}: The size of tensor a ({a.shape[-i]}) must match the size of tensor b ({b.shape[-i]}) "
+                    f"at non-singleton dimension {max(a.ndim, b.ndim) - i}; got shapes {a.shape} and {b.shape}"
+                )
+    return RuntimeError(f"{operation}: got shapes {', '.join(str(a.shape) for a in arrays)}")
+
+
+def undefined(operation, x):
+    """torch's error for a dtype that an operation does not take; what it says of masks is meant for `1 - mask`."""
+    hint = "; to invert a mask, use `~` or logical_not" if operation in ("sub", "neg") else ""
+    return NotImplementedError(f"{operation}: not defined for {getattr(x, 'dtype', type(x).__name__)}{hint}")
+
+
+def broadcasting(function, *operands):
+    """Call a primitive of several operands, some of which may be None."""
+    try:
+        return function(*operands)
+    except ValueError as error:
+        raise mismatch(function.__name__, *(x for x in operands if x is not None)) from error
 
 
 # ------------------------------------------------------------------------------------------------------- arithmetic
 
 
 @binary
-def add(a, b):
+def add_(a, b):
     return a + b
 
 
-add.vjps(a=lambda g: g, b=lambda g: g)
+add_.vjps(a=lambda g: g, b=lambda g: g)
 
 
-@binary
-def sub(a, b):
+@binary(bools=False)
+def sub_(a, b):
     return a - b
 
 
-sub.vjps(a=lambda g: g, b=lambda g: -g)
+sub_.vjps(a=lambda g: g, b=lambda g: -g)
+
+
+def scaled(input, other, alpha, operation):
+    """alpha * other as `add` and `sub` take it, in the dtype of their result."""
+    dtype = result_type(operand(input, operation), operand(other, operation))
+    if isinstance(alpha, float) and dtype.kind != "f":
+        raise RuntimeError(f"{operation}: alpha must not be a floating point number where the result is {dtype}")
+    return as_dtype(mul(as_dtype(other, dtype), alpha), dtype)
+
+
+def add(input, other, *, alpha=1):
+    """input + alpha * other."""
+    return add_(input, other if alpha == 1 else scaled(input, other, alpha, "add"))
+
+
+def sub(input, other, *, alpha=1):
+    """input - alpha * other."""
+    return sub_(input, other if alpha == 1 else scaled(input, other, alpha, "sub"))
 
 
 @binary
@@ -194,24 +262,62 @@ mul.vjps(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 
 @binary(floating=True)
-def div(a, b):
+def div_(a, b):
     return a / b
 
 
-div.vjps(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
+div_.vjps(a=lambda g, b: g / b, b=lambda g, a, b: g * (a / b) / -b)  # not by the output, which may change in place
+
+
+def divisors(a, b, operation):
+    """Refuse what has no quotient: booleans, and integers divided by zero."""
+    if a.dtype.kind == "b":
+        raise NotImplementedError(f"{operation}: not defined for bool")
+    if a.dtype.kind != "f" and (b == 0).any():
+        raise RuntimeError(f"ZeroDivisionError: {operation} of integers by zero")
 
 
 @binary
 def floor_divide(a, b):
+    divisors(a, b, "floor_divide")
     return xp.floor_divide(a, b)
 
 
 @binary
+def trunc_divide(a, b):
+    divisors(a, b, "div")
+    return xp.trunc(a / b) if a.dtype.kind == "f" else (a - xp.fmod(a, b)) // b
+
+
+for division in (floor_divide, trunc_divide):
+    division.vjps(a=lambda g: zeros_of(g), b=lambda g: zeros_of(g))
+
+DIVISIONS = {None: div_, "floor": floor_divide, "trunc": trunc_divide}
+
+
+def div(input, other, *, rounding_mode=None):
+    """input / other; the quotient rounded down with `rounding_mode="floor"`, towards zero with "trunc"."""
+    if rounding_mode not in DIVISIONS:
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
+        )
+    return DIVISIONS[rounding_mode](input, other)
+
+
+@binary
 def remainder(a, b):
+    divisors(a, b, "remainder")
     return xp.remainder(a, b)
 
 
+@binary
+def fmod(a, b):
+    divisors(a, b, "fmod")
+    return xp.fmod(a, b)
+
+
 remainder.vjps(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
+fmod.vjps(a=lambda g: g, b=lambda g, a, b: -g * trunc_divide(a, b))
 
 
 @binary
@@ -224,44 +330,31 @@ def minimum(a, b):
     return xp.minimum(a, b)
 
 
-def larger(g, a, b):
-    return g * (a > b) + g * (a == b) * 0.5  # equal values share the gradient
+def shared(g, a, b):
+    """What the larger of two gets, `a`: equal values share the gradient, and beside a NaN it all goes to both."""
+    return where_(0.0, where_(g * 0.5, g, a == b), a < b)
 
 
-maximum.vjps(a=lambda g, a, b: larger(g, a, b), b=lambda g, a, b: larger(g, b, a))
-minimum.vjps(a=lambda g, a, b: larger(g, b, a), b=lambda g, a, b: larger(g, a, b))
+maximum.vjps(a=lambda g, a, b: shared(g, a, b), b=lambda g, a, b: shared(g, b, a))
+minimum.vjps(a=lambda g, a, b: shared(g, b, a), b=lambda g, a, b: shared(g, a, b))
 
 
 @binary
-def power(a, b):
-    return xp.power(a, b)
+def fmax(a, b):
+    return xp.fmax(a, b)
 
 
-power.vjps(
-    a=lambda g, a, b: g * where(b == 0, 0.0, b * power(a, b - 1)),
-    b=lambda g, y, a, b: g * where((a == 0) & (b >= 0), 0.0, y * log(a)),
+@binary
+def fmin(a, b):
+    return xp.fmin(a, b)
+
+
+fmax.vjps(
+    a=lambda g, a, b: where_(g, 0.0, (a >= b) | isnan(b)), b=lambda g, a, b: where_(0.0, g, (a >= b) | isnan(b))
 )
-
-
-@primitive
-def power_of_number(x, exponent):
-    return x * x if exponent == 2 else x**exponent
-
-
-power_of_number.vjp(
-    lambda g, x, exponent: g * 0.0 if exponent == 0 else g * x * 2.0 if exponent == 2 else g * exponent * x ** (exponent - 1)
+fmin.vjps(
+    a=lambda g, a, b: where_(g, 0.0, (a <= b) | isnan(b)), b=lambda g, a, b: where_(0.0, g, (a <= b) | isnan(b))
 )
-
-
-def pow(input, exponent):
-    """`input ** exponent`, elementwise; an exponent that is a number is quicker than one that is a Tensor."""
-    if exponent.__class__ in NUMBERS and isinstance(input, Variable):
-        kind = input.array.dtype.kind
-        if kind == "f" or exponent.__class__ is int and kind != "b" and exponent >= 0:
-            return power_of_number(input, exponent)
-        if kind != "f" and exponent.__class__ is int and exponent < 0:
-            raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
-    return power(input, exponent)
 
 
 @unary
@@ -282,13 +375,134 @@ abs.vjp(lambda g, x: g * sign(x))
 
 @unary
 def sign(x):
-    return xp.sign(x)
+    return (x > 0).astype(x.dtype) - (x < 0)  # of NaN: 0
 
 
-sign.vjp(lambda g: g * 0.0)
+@unary
+def zeros_of(x):
+    return xp.zeros_like(x)
 
 
-# ------------------------------------------------------------------------------- exponentials, roots, trigonometry
+for constant_pieces in (sign, zeros_of):
+    constant_pieces.vjp(lambda g: zeros_of(g))
+
+
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 * tensor2."""
+    product = mul(tensor1, tensor2)
+    return add_(input, product if value == 1 else mul(product, value))
+
+
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 / tensor2."""
+    if tensor1.dtype.kind != "f" and tensor2.dtype.kind != "f":
+        raise RuntimeError("addcdiv: Integer division is not supported; convert tensor1 or tensor2 to a floating dtype")
+    quotient = div_(tensor1, tensor2)
+    return add_(input, quotient if value == 1 else mul(quotient, value))
+
+
+@primitive(undo_broadcast=sum_to)
+def lerp_(a, b, weight):
+    return xp.where(xp.abs(weight) < 0.5, a + weight * (b - a), b - (b - a) * (1 - weight))
+
+
+lerp_.vjps(a=lambda g, weight: g * (1 - weight), b=lambda g, weight: g * weight, weight=lambda g, a, b: g * (b - a))
+
+
+def lerp(input, end, weight):
+    """input + weight * (end - input): from `input` at weight 0 to `end` at weight 1; all of one floating dtype."""
+    dtype = input.array.dtype
+    if dtype.kind != "f":
+        raise NotImplementedError(f"lerp: not defined for {dtype}")
+    for name, x in (("end", end), ("weight", weight)):
+        if x.__class__ not in NUMBERS and x.dtype != dtype and (x.ndim or x.dtype.kind != "f"):
+            raise RuntimeError(f"lerp: expected dtype {dtype} for `{name}` but got dtype {x.dtype}")
+    return broadcasting(lerp_, input, as_dtype(end, dtype), as_dtype(weight, dtype))
+
+
+# ----------------------------------------------------------------------------------------------- powers and roots
+
+
+@binary
+def power(a, b):
+    if a.dtype.kind == "b":
+        raise NotImplementedError("pow: not defined for bool")
+    if a.dtype.kind != "f" and (b < 0).any():
+        raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
+    return xp.power(a, b)
+
+
+power.vjps(
+    a=lambda g, a, b: where_(0.0, g * (b * power(a, b - 1)), b == 0),
+    b=lambda g, y, a, b: where_(0.0, g * (y * log(a)), (a == 0) & (b >= 0)),
+)
+
+POWERS = {2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: xp.sqrt, -0.5: lambda x: 1 / xp.sqrt(x)}
+
+
+@primitive
+def power_of_number(x, exponent):
+    quick = POWERS.get(exponent)
+    return x**exponent if quick is None else quick(x)
+
+
+@power_of_number.vjp
+def power_of_number_vjp(g, x, exponent):
+    if exponent == 2:
+        return g * x * 2.0
+    return zeros_of(g) if exponent == 0 else g * (power_of_number(x, exponent - 1) * exponent)
+
+
+def pow(input, exponent):
+    """`input ** exponent`, elementwise; an exponent that is a number is quicker than one that is a Tensor."""
+    if exponent.__class__ in NUMBERS and isinstance(input, Variable):
+        kind = input.array.dtype.kind
+        if kind == "f" or exponent.__class__ is int and kind != "b" and exponent >= 0:
+            return power_of_number(input, exponent)
+    return power(input, exponent)
+
+
+@unary(floating=True)
+def sqrt(x):
+    return xp.sqrt(x)
+
+
+sqrt.vjp(lambda g, y: g / (y * 2))
+
+
+@unary(floating=True)
+def rsqrt(x):
+    return 1 / xp.sqrt(x)
+
+
+rsqrt.vjp(lambda g, y: g * y * y * y * -0.5)
+
+
+@unary
+def square(x):
+    return x * x
+
+
+square.vjp(lambda g, x: g * x * 2)
+
+
+@unary(floating=True)
+def reciprocal(x):
+    return 1 / x
+
+
+reciprocal.vjp(lambda g, y: -g * y * y)
+
+
+@binary
+def hypot(a, b):
+    return xp.hypot(a, b)
+
+
+hypot.vjps(a=lambda g, y, a: g * (a / y), b=lambda g, y, b: g * (b / y))
+
+
+# --------------------------------------------------------------------------------------- exponentials and logarithms
 
 
 @unary(floating=True)
@@ -340,35 +554,14 @@ log1p.vjp(lambda g, x: g / (x + 1))
 
 
 @unary(floating=True)
-def sqrt(x):
-    return xp.sqrt(x)
+def sigmoid(x):
+    return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))  # neither power can overflow
 
 
-sqrt.vjp(lambda g, y: g / (y * 2))
+sigmoid.vjp(lambda g, y: g * y * (1 - y))
 
 
-@unary(floating=True)
-def rsqrt(x):
-    return 1 / xp.sqrt(x)
-
-
-rsqrt.vjp(lambda g, y: g * y * y * y * -0.5)
-
-
-@unary
-def square(x):
-    return x * x
-
-
-square.vjp(lambda g, x: g * x * 2)
-
-
-@unary(floating=True)
-def reciprocal(x):
-    return 1 / x
-
-
-reciprocal.vjp(lambda g, y: -g * y * y)
+# ---------------------------------------------------------------------------- trigonometric and hyperbolic functions
 
 
 @unary(floating=True)
@@ -388,19 +581,199 @@ cos.vjp(lambda g, x: -g * sin(x))
 
 
 @unary(floating=True)
+def tan(x):
+    return xp.tan(x)
+
+
+tan.vjp(lambda g, y: g * (1 + y * y))
+
+
+@unary(floating=True)
+def asin(x):
+    return xp.arcsin(x)
+
+
+asin.vjp(lambda g, x: g * rsqrt(1 - x * x))
+
+
+@unary(floating=True)
+def acos(x):
+    return xp.arccos(x)
+
+
+acos.vjp(lambda g, x: -g * rsqrt(1 - x * x))
+
+
+@unary(floating=True)
+def atan(x):
+    return xp.arctan(x)
+
+
+atan.vjp(lambda g, x: g / (x * x + 1))
+
+
+@binary(floating=True)
+def atan2(a, b):
+    return xp.arctan2(a, b)
+
+
+def squared_radius(a, b):
+    return a * a + b * b + ((a == 0) & (b == 0))  # 1 at the origin, where the gradient is 0
+
+
+atan2.vjps(a=lambda g, a, b: g * (b / squared_radius(a, b)), b=lambda g, a, b: g * (-a / squared_radius(a, b)))
+
+
+@unary(floating=True)
+def sinh(x):
+    return xp.sinh(x)
+
+
+sinh.vjp(lambda g, x: g * cosh(x))
+
+
+@unary(floating=True)
+def cosh(x):
+    return xp.cosh(x)
+
+
+cosh.vjp(lambda g, x: g * sinh(x))
+
+
+@unary(floating=True)
 def tanh(x):
     return xp.tanh(x)
 
 
-tanh.vjp(lambda g, y: g * (1 - y * y))
+tanh.vjp(lambda g, y: tanh_gradient(g, y) if y.__class__ is Array else g * (1 - y * y))
+
+
+# ------------------------------------------------------------------------------------------------ the error function
+
+# float32: x * p(x^2) / q(x^2) fitted over |x| < 4 (largest error of the formula: 3e-8)
+SINGLE = (
+    (1.9791432e-06, 2.8457414e-04, 3.8990576e-03, 5.3149384e-02, 1.9395790e-01, 1.1283791),
+    (3.7341310e-05, 1.1887308e-03, 1.5239109e-02, 1.1551429e-01, 5.0522320e-01, 1.0),
+)
+# float64: Cody, "Rational Chebyshev approximations for the error function", 1969: below 0.46875, below 4, beyond
+NEAR = (
+    (0.185777706184603153, 3.16112374387056560, 113.864154151050156, 377.485237685302021, 3209.37758913846947),
+    (1.0, 23.6012909523441209, 244.024637934444173, 1282.61652607737228, 2844.23683343917062),
+)
+MIDDLE = (
+    (2.15311535474403846e-8, 0.564188496988670089, 8.88314979438837594, 66.1191906371416295, 298.635138197400131,
+     881.952221241769090, 1712.04761263407058, 2051.07837782607147, 1230.33935479799725),
+    (1.0, 15.7449261107098347, 117.693950891312499, 537.181101862009858, 1621.38957456669019, 3290.79923573345963,
+     4362.61909014324716, 3439.36767414372164, 1230.33935480374942),
+)  # fmt: skip
+FAR = (
+    (1.63153871373020978e-2, 0.305326634961232344, 0.360344899949804439, 0.125781726111229246, 1.60837851487422766e-2,
+     6.58749161529837803e-4),
+    (1.0, 2.56852019228982242, 1.87295284992346047, 0.527905102951428412, 6.05183413124413191e-2,
+     2.33520497626869185e-3),
+)  # fmt: skip
+
+
+def polynomial(x, coefficients):
+    first, second, *rest = coefficients
+    y = x * first + second
+    for coefficient in rest:
+        y = y * x + coefficient
+    return y
+
+
+def quotient(x, coefficients):
+    p, q = coefficients
+    return polynomial(x, p) / polynomial(x, q)
+
+
+def erfc_tail(x):
+    """erfc(x) for x from 0.46875 to 30."""
+    far = xp.maximum(x, 4.0)
+    inverse = 1 / (far * far)
+    far = (1 / math.sqrt(math.pi) - inverse * quotient(inverse, FAR)) / far
+    coarse = xp.trunc(x * 16) / 16  # its square is exact, which the square of x is not
+    e = xp.exp(-coarse * coarse) * xp.exp((coarse - x) * (coarse + x))
+    return e * xp.where(x < 4, quotient(x, MIDDLE), far)
 
 
 @unary(floating=True)
-def sigmoid(x):
-    return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))  # neither power can overflow
+def erf(x):
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x; accurate to 5 ulp."""
+    if x.dtype != float64:
+        single = xp.clip(x.astype(float32), -4.0, 4.0)
+        return xp.clip(single * quotient(single * single, SINGLE), -1.0, 1.0).astype(x.dtype)
+    x = xp.clip(x, -30.0, 30.0)
+    near, size = x * quotient(x * x, NEAR), xp.abs(x)
+    return xp.where(size < 0.46875, near, xp.copysign(1 - erfc_tail(size), x))
 
 
-sigmoid.vjp(lambda g, y: g * y * (1 - y))
+@unary(floating=True)
+def erfc(x):
+    """1 - erf(x), without the loss of digits for large x."""
+    dtype, x = x.dtype, xp.clip(x.astype(float64), -30.0, 30.0)
+    tail = erfc_tail(xp.abs(x))
+    far = xp.where(x < 0, 2 - tail, tail)
+    return xp.where(xp.abs(x) < 0.46875, 1 - x * quotient(x * x, NEAR), far).astype(dtype)
+
+
+erf.vjp(lambda g, x: g * exp(-x * x) * (2 / math.sqrt(math.pi)))
+erfc.vjp(lambda g, x: g * exp(-x * x) * (-2 / math.sqrt(math.pi)))
+
+
+# ------------------------------------------------------------------------------------ rounding, limits, selection
+
+
+def whole(function, x):
+    """A rounding function of an array; integers are what they are."""
+    if x.dtype.kind == "b":
+        raise NotImplementedError(f"{function.__name__}: not defined for bool")
+    return function(x) if x.dtype.kind == "f" else x.copy()
+
+
+@unary
+def floor(x):
+    return whole(xp.floor, x)
+
+
+@unary
+def ceil(x):
+    return whole(xp.ceil, x)
+
+
+@unary
+def trunc(x):
+    return whole(xp.trunc, x)
+
+
+@unary
+def round_(x):
+    return whole(xp.rint, x)
+
+
+for step in (floor, ceil, trunc, round_):
+    step.vjp(lambda g: zeros_of(g))
+
+
+def round(input, *, decimals=0):
+    """The nearest whole number, of two the even one; or the nearest with `decimals` digits after the point."""
+    if decimals == 0:
+        return round_(input)
+    if input.dtype.kind != "f":
+        raise NotImplementedError(f"round: not defined for {input.dtype} with decimals")
+    scale = 10.0 ** builtins.abs(decimals)
+    return div_(round_(mul(input, scale)), scale) if decimals > 0 else mul(round_(div_(input, scale)), scale)
+
+
+@unary
+def frac(x):
+    """What follows the point, with the sign of x."""
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f"frac: not defined for {x.dtype}")
+    return x - xp.trunc(x)
+
+
+frac.vjp(lambda g: g)
 
 
 @unary
@@ -408,37 +781,10 @@ def relu(x):
     return xp.maximum(x, 0)
 
 
-relu.vjp(lambda g, y: g * (y > 0))
+relu.vjp(lambda g, y: g * (y != 0))  # so that NaN passes it on
 
 
-# ------------------------------------------------------------------------------------ rounding, limits, selection
-
-
-@unary
-def floor(x):
-    return xp.floor(x)
-
-
-@unary
-def ceil(x):
-    return xp.ceil(x)
-
-
-@unary
-def round(x):
-    return xp.round(x)
-
-
-@unary
-def trunc(x):
-    return xp.trunc(x)
-
-
-for step in (floor, ceil, round, trunc):
-    step.vjp(lambda g: g * 0.0)
-
-
-@primitive
+@primitive(undo_broadcast=sum_to)
 def clamp_(x, low, high):
     return xp.clip(x, low, high)
 
@@ -449,18 +795,20 @@ def inside(x, low, high):
     return (x >= low) & (x <= high)
 
 
-clamp_.vjp(lambda g, x, low, high: g * inside(x, low, high))
+clamp_.vjps(
+    x=lambda g, x, low, high: where_(g, 0.0, inside(x, low, high)),
+    low=lambda g, x, low, high: where_(g, 0.0, x < low if high is None else (x < low) & (low < high)),
+    high=lambda g, x, low, high: where_(g, 0.0, x > high if low is None else (x > high) | (low > high)),
+)
 
 
 def clamp(input, min=None, max=None):
     """The values limited to [min, max]; either bound may be None, a number, or a Tensor."""
     if min is None and max is None:
-        raise ValueError("clamp(): At least one of 'min' or 'max' must not be None")
-    if isinstance(min, Variable) or isinstance(max, Variable):
-        input = input if min is None else maximum(input, min)
-        return input if max is None else minimum(input, max)
-    dtype = result_type(*(x for x in (input, min, max) if x is not None))
-    return clamp_(as_dtype(input, dtype), min, max)
+        raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    dtype = result_type(*(operand(x, "clamp") for x in (input, min, max) if x is not None))
+    input, min, max = (x if x is None else as_dtype(x, dtype) for x in (input, min, max))
+    return broadcasting(clamp_, input, min, max)
 
 
 def clamp_min(input, min):
@@ -471,6 +819,19 @@ def clamp_min(input, min):
 def clamp_max(input, max):
     """The values, or `max` where it is smaller."""
     return clamp(input, max=max)
+
+
+@primitive
+def nan_to_num_(x, nan, posinf, neginf):
+    return xp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+nan_to_num_.vjp(lambda g, x: g * isfinite(x))
+
+
+def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
+    """NaN, infinity and minus infinity replaced; the last two by default by the largest and least finite number."""
+    return nan_to_num_(input, 0.0 if nan is None else nan, posinf, neginf)
 
 
 @primitive(undo_broadcast=sum_to)
@@ -486,22 +847,23 @@ def where(condition, input=None, other=None):
 
     With a condition alone: the indices where it holds, a tuple of one int64 Tensor a dimension.
     """
+    if not isinstance(condition, Variable):
+        raise TypeError(f"where(): expected the condition to be a Tensor, got {type(condition).__name__}")
     if input is None and other is None:
         return tuple(wrap(index) for index in xp.nonzero(condition.array))
-    if isinstance(condition, Variable) and condition.array.dtype != boolean:
+    if condition.array.dtype != boolean:
         raise RuntimeError(f"where: expected condition to be a boolean tensor, got {condition.array.dtype}")
-    if any(isinstance(x, Variable) for x in (condition, input, other)):
-        dtype = result_type(operand(input, "where"), operand(other, "where"))
-        input, other = as_dtype(input, dtype), as_dtype(other, dtype)
-    return where_(input, other, condition)
+    dtype = result_type(operand(input, "where"), operand(other, "where"))
+    return broadcasting(where_, as_dtype(input, dtype), as_dtype(other, dtype), condition)
 
 
 def masked_fill(input, mask, value):
     """The input with `value` (a number or a 0-d Tensor) where the boolean `mask` holds; both broadcast."""
     if mask.dtype != boolean:
-        raise RuntimeError(f"masked_fill: expected a boolean mask, got {mask.dtype}")
-    value = value if isinstance(value, Variable) else constant(value, input.array.dtype)
-    return where_(as_dtype(value, input.dtype), input, mask)
+        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
+    if isinstance(value, Variable) and value.array.ndim:
+        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got shape {value.array.shape}")
+    return broadcasting(where_, as_dtype(operand(value, "masked_fill"), input.dtype), input, mask)
 
 
 # ------------------------------------------------------------------------------------------ comparisons and logic
@@ -557,6 +919,16 @@ def bitwise_not(x):
     return ~x
 
 
+@binary
+def bitwise_left_shift(a, b):
+    return a << b
+
+
+@binary
+def bitwise_right_shift(a, b):
+    return a >> b
+
+
 @unary
 def logical_not(x):
     return xp.logical_not(x)
@@ -572,6 +944,11 @@ def logical_or(a, b):
     return xp.logical_or(a, b)
 
 
+@binary
+def logical_xor(a, b):
+    return xp.logical_xor(a, b)
+
+
 @unary
 def isnan(x):
     return xp.isnan(x)
@@ -585,6 +962,38 @@ def isfinite(x):
 @unary
 def isinf(x):
     return xp.isinf(x)
+
+
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether |input - other| <= atol + rtol * |other|, elementwise; equal infinities are close."""
+    a, b = raw_of(input, "isclose"), raw_of(other, "isclose")
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"isclose: expected two tensors of one dtype, got {a.dtype} and {b.dtype}")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: rtol and atol must be greater than or equal to zero, but got {rtol} and {atol}")
+    if a.dtype.kind != "f":
+        a, b = a.astype(float64), b.astype(float64)
+    try:
+        return wrap(xp.isclose(a, b, rtol, atol, equal_nan))
+    except ValueError as error:
+        raise mismatch("isclose", a, b) from error
+
+
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether all elements are close, as `isclose` has it: a Python bool."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def equal(input, other):
+    """Whether two tensors have the same shape and equal elements: a Python bool."""
+    a, b = raw_of(input, "equal"), raw_of(other, "equal")
+    return a.shape == b.shape and bool((a == b).all())
+
+
+def raw_of(x, operation):
+    if isinstance(x, Variable):
+        return x.array
+    raise TypeError(f"{operation}(): expected a Tensor, got {type(x).__name__}")
 
 
 # ---------------------------------------------------------------------------------------------------------- copies

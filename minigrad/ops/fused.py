@@ -37,8 +37,10 @@ def cross_entropy_(x, target):
 @cross_entropy_.vjp
 def cross_entropy_vjp(g, x, target, p):
     n, c = x.shape
-    p = softmax_(x, 1) if p is None else p
-    return (p - identity(c, x.dtype).take(target, 0)) * (g * constant(1 / n, x.dtype))
+    onehot = identity(c, x.dtype).take(target, 0)
+    if p is None:
+        return (softmax_(x, 1) - onehot) * (g * (1 / n))
+    return xp.multiply(xp.subtract(p, onehot, onehot), g * constant(1 / n, x.dtype), onehot)
 
 
 @functools.lru_cache(64)
@@ -73,3 +75,32 @@ def batch_norm_vjp(g, x, weight, dims, eps, normalised, inverse, needs):
         scale = inverse if weight is None else inverse * weight
         x = (g - bias * (1 / n) - normalised * (along * (1 / n))) * scale
     return [x if needs[0] else None, along, bias, None, None, None, None]
+
+
+@primitive(extras=("normalised", "inverse"))
+def layer_norm_(x, weight, bias, eps):
+    """Each row of x (N, F) to mean 0 and variance 1, times weight plus bias (F), which may be None.
+
+    Source: Ba et al., 2016.
+    """
+    n = constant(x.shape[1], x.dtype)
+    normalised = x - row_sums(x) / n
+    inverse = 1 / xp.sqrt(row_sums(normalised * normalised) / n + constant(eps, x.dtype))
+    normalised *= inverse
+    y = normalised.copy() if weight is None else normalised * weight  # never the array that is kept for backward
+    if bias is not None:
+        y += bias
+    return y, normalised, inverse
+
+
+@layer_norm_.vjp
+def layer_norm_vjp(g, x, weight, eps, normalised, inverse, needs):
+    if normalised is None:
+        inverse = rsqrt(var_(x, (1,), x.shape[1], True) + eps)
+        normalised = (x - mean_(x, (1,), True)) * inverse
+    for_weight = sum_(g * normalised, (0,), False) if needs[1] else None
+    for_bias = sum_(g, (0,), False) if needs[2] else None
+    if needs[0]:
+        g = g if weight is None else g * weight
+        x = (g - mean_(g, (1,), True) - normalised * mean_(g * normalised, (1,), True)) * inverse
+    return [x if needs[0] else None, for_weight, for_bias, None]

@@ -1,5 +1,6 @@
 """Indexing: views by slices and numbers, copies by index tensors."""
 
+import math
 import operator
 
 from ..autograd import Variable, primitive, view
@@ -37,7 +38,8 @@ def rows(x, index):
 @primitive
 def add_rows(g, index, size):
     """Zeros of `size` with row g[i] added at each index[i]."""
-    g, index = g.reshape(index.size, -1), index.reshape(-1)
+    index = index.reshape(-1)
+    g = g.reshape(len(index), -1) if len(index) else g.reshape(0, math.prod(size[1:]))
     if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f":
         return identity(size[0], g.dtype).take(index, 0).T.dot(g).reshape(size)
     x = xp.zeros((size[0], g.shape[1]), g.dtype)
@@ -52,9 +54,10 @@ _identities = {}
 
 
 def identity(n, dtype):
-    if (n, dtype) not in _identities:
-        _identities[n, dtype] = xp.eye(n, dtype=dtype)
-    return _identities[n, dtype]
+    eye = _identities.get((n, dtype))
+    if eye is None:
+        eye = _identities[n, dtype] = xp.eye(n, dtype=dtype)
+    return eye
 
 
 @primitive
@@ -77,7 +80,7 @@ ungather.vjp(lambda g, index: gather_(g, index))
 def getitem(x, index):
     """x[index] as torch understands it: numbers, slices, None and ... give views; index tensors and lists copy."""
     if isinstance(index, Variable) and index.array.dtype is int64 and index.array.ndim and x.array.ndim:
-        return rows(x, in_range(index.array, x.array.shape[0], 0))
+        return rows(x, in_range(index.array, x.array.shape[0], 0) if on_gpu else index.array)
     basic, advanced = parse(index, x.array.shape)
     if basic is not None:
         x = slice_(x, basic)
@@ -100,9 +103,10 @@ def parse(index, shape):
     used = sum(i.ndim if isinstance(i, Array) and i.dtype == boolean else i is not None and i is not ... for i in entries)
     if used > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}: got {used}")
-    if entries.count(...) > 1:
+    dots = [position for position, i in enumerate(entries) if i is ...]
+    if len(dots) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
-    at = entries.index(...) if ... in [i for i in entries if not isinstance(i, Array)] else len(entries)
+    at = dots[0] if dots else len(entries)
     entries[at : at + 1] = [slice(None)] * (len(shape) - used)
     basic, advanced, dim = [], [], 0
     for i in entries:

@@ -1,16 +1,9 @@
 """Changing values in place, with their history: `x += y`, `x[i] = y`, `x.zero_()`, through views as well."""
 
-from ..autograd import Leaf, Variable, changed, mode, primitive, tick
+from ..autograd import Leaf, Variable, changed, mode, primitive, tick, wrap
 from ..backend import Array, constant, xp
-from .elementwise import CATEGORY, NUMBERS, add, as_dtype, cast, div, mul, sub, sum_to
+from .elementwise import CATEGORY, NUMBERS, add, as_dtype, div, mul, sub, sum_to, zeros_of
 from .index import gather_, parse, slice_
-
-@primitive
-def zeros_like_(x):
-    return xp.zeros_like(x)
-
-
-zeros_like_.vjp(lambda g: zeros_like_(g))
 
 
 @primitive(undo_broadcast=sum_to)
@@ -18,7 +11,7 @@ def overwrite(x, value):
     return xp.broadcast_to(value, x.shape)
 
 
-overwrite.vjps(x=lambda g: zeros_like_(g), value=lambda g: g)
+overwrite.vjps(x=lambda g: zeros_of(g), value=lambda g: g)
 
 
 @primitive(undo_broadcast=sum_to)
@@ -102,19 +95,20 @@ def in_place(operation):
     ufunc = UFUNCS.get(operation)
 
     def method(self, *args, **kwargs):
-        if ufunc is not None and self.origin is None and len(args) == 1:
+        if ufunc is not None and self.origin is None and (self.node is None or not mode.enabled) and len(args) == 1:
             a, b = self.array, args[0]
-            free = not mode.enabled or self.node is None
             if isinstance(b, Variable):
-                free = free and (not mode.enabled or b.current_node() is None)
-                b = b.array
+                b = b.array if b.node is None and b.origin is None or not mode.enabled else None
             elif b.__class__ in NUMBERS and a.dtype.kind == "f":
                 b = constant(b, a.dtype)
-            if free and b.__class__ is Array and b.dtype is a.dtype and (b.ndim == 0 or b.shape == a.shape):
+            if b.__class__ is Array and b.dtype is a.dtype and (b.shape == a.shape or b.ndim == 0) and not kwargs:
                 ufunc(a, b, a)  # what an optimiser does at every step: nothing to record, no result to copy
                 changed(self)
                 return self
-        return store(self, operation(self, *args, **kwargs))
+        before = self
+        if mode.enabled and any(isinstance(x, Variable) and x.requires_grad for x in (self, *args, *kwargs.values())):
+            before = wrap(self.array.copy(), self.current_node())  # the operation may keep it for backward
+        return store(self, operation(before, *args, **kwargs))
 
     method.__name__ = method.__qualname__ = operation.__name__ + "_"
     method.__doc__ = f"`{operation.__name__}`, in place."
@@ -132,7 +126,7 @@ def copy_(self, src, non_blocking=False):
 def fill_(self, value):
     """Set every element to `value`, a number or a 0-d tensor."""
     if isinstance(value, Variable) and value.array.ndim:
-        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions.")
+        raise RuntimeError(f"fill_ only supports a 0-dimension value tensor but got shape {value.array.shape}")
     return store(self, overwrite(self, as_dtype(value, self.array.dtype)))
 
 
@@ -154,8 +148,8 @@ def setitem(self, index, value):
             value = value[0]  # torch lets leading dimensions of size 1 go
         if not fits(value.array.shape, shape):
             raise RuntimeError(
-                f"shape mismatch: value tensor of shape {list(value.array.shape)} cannot be broadcast to indexing result of "
-                f"shape {list(shape)}"
+                f"shape mismatch: value tensor of shape {list(value.array.shape)} cannot be broadcast to indexing "
+                f"result of shape {list(shape)}"
             )
     store(target, overwrite(target, value) if advanced is None else put(target, value, advanced))
 

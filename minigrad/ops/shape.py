@@ -37,36 +37,31 @@ reshape_.vjp(lambda g, shape: reshape_(g, shape))
 
 def reshape(input, *shape):
     """The same elements in another shape; one size may be -1. A view where memory order allows, else a copy."""
-    size = sizes_of(shape)
-    array = input.array
-    if -1 in size or math.prod(size) != array.size:
-        size = inferred(size, array)
-    return reshape_(input, size)
+    size = shape if len(shape) > 1 and shape[0].__class__ is int else sizes_of(shape)
+    try:
+        return reshape_(input, size)
+    except (TypeError, ValueError) as error:
+        raise misfit(sizes_of(size), input.array.shape) from error
 
 
-def inferred(size, array):
-    """The size with its -1 replaced by what the number of elements leaves for it."""
+def misfit(size, shape):
+    """torch's error for a shape that does not hold the same number of elements."""
     rest = math.prod(n for n in size if n != -1)
-    valid = min(size, default=0) >= -1 and size.count(-1) < 2
-    if valid and -1 in size and rest == 0:
-        raise RuntimeError(
-            f"cannot reshape tensor of {array.size} elements into shape {list(size)} because the unspecified dimension "
-            "size -1 can be any value and is ambiguous"
+    if rest == 0 and size.count(-1) == 1:
+        return RuntimeError(
+            f"cannot reshape tensor of {math.prod(shape)} elements into shape {list(size)} because the unspecified "
+            "dimension size -1 can be any value and is ambiguous"
         )
-    if not valid or (array.size % rest if -1 in size else rest != array.size):
-        raise RuntimeError(f"shape '{list(size)}' is invalid for input of size {array.size}, which has shape {array.shape}")
-    return tuple(array.size // rest if n == -1 else n for n in size)
+    return RuntimeError(f"shape '{list(size)}' is invalid for input of size {math.prod(shape)}, which has shape {shape}")
 
 
 def view_as_shape(input, *shape):
     """The same memory in another shape; RuntimeError where that would need a copy (use reshape)."""
-    if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
-        raise TypeError(f"view(): expected sizes, got {shape[0]!r}; a change of dtype is not supported")
     y = reshape(input, *shape)
-    if y.version is not input.version and y.array.size:
+    if y.origin is None and y.array.size:
         raise RuntimeError(
-            f"view size {tuple(y.array.shape)} is not compatible with input tensor's size {input.array.shape} and strides: "
-            "it would need a copy. Use .reshape(...) instead."
+            f"view size {y.array.shape} is not compatible with input tensor's size {input.array.shape} and strides: it "
+            "would need a copy. Use .reshape(...) instead."
         )
     return y
 

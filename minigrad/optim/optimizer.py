@@ -1,18 +1,27 @@
-"""What all optimisers share: groups of parameters with their settings, and a state for each parameter."""
+"""What all optimisers share: parameters in groups, a state for each parameter, and the loop over both."""
 
-from ..autograd import Variable
+import warnings
+from collections import defaultdict
+from copy import deepcopy
+
+from ..autograd import Variable, changed, enable_grad, wrap
+from ..backend import constant, xp
 
 
 class Optimizer:
-    """Parameters in groups, each group a dict with its own settings.
+    """Parameters in groups, each group a dict with its own settings; a subclass says how a group is updated.
 
-    `params`: tensors, or dicts with "params" and settings that differ from `defaults`.
+    `params`: tensors, (name, tensor) pairs, or dicts with "params" and settings other than the `defaults`.
+    `state[p]`: what is remembered of parameter p, a dict of tensors of its shape and the number of its steps.
     """
 
     def __init__(self, params, defaults):
         if isinstance(params, Variable):
-            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, got a Tensor")
-        self.defaults, self.state, self.param_groups = defaults, {}, []
+            raise TypeError(
+                f"{type(self).__name__}: params should be an iterable of Tensors or dicts, got a Tensor of "
+                f"shape {tuple(params.shape)}"
+            )
+        self.defaults, self.state, self.param_groups = defaults, defaultdict(dict), []
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -20,24 +29,160 @@ class Optimizer:
             self.add_param_group(group)
 
     def add_param_group(self, param_group):
-        """Add a dict with "params" and the settings in which it differs from the defaults."""
+        """Add a copy of a dict with "params" and the settings in which it differs from the defaults."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
         params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError("optimizer parameters need a fixed order, which a set has not; use a list")
         params = [params] if isinstance(params, Variable) else list(params)
+        names = [p[0] for p in params if isinstance(p, tuple)]
+        params = [p[1] if isinstance(p, tuple) else p for p in params]
+        if names and len(names) != len(params):
+            raise ValueError(f"optimizer params should all have names or none, got {len(names)} names")
+        if any(bool(names) != ("param_names" in group) for group in self.param_groups):
+            raise ValueError("optimizer param groups should all have names or none")
         known = {p for group in self.param_groups for p in group["params"]}
         for p in params:
             if not isinstance(p, Variable):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
-            if not p.is_leaf:
+                raise TypeError(f"optimizer can only optimize Tensors, but got a {type(p).__name__}")
+            if not (p.is_leaf or p.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
             if p in known:
                 raise ValueError("some parameters appear in more than one parameter group")
+        if len(set(params)) < len(params):
+            warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)
         self.param_groups.append({**self.defaults, **param_group, "params": params})
+        if names:
+            self.param_groups[-1]["param_names"] = names
 
     def zero_grad(self, set_to_none=True):
-        """Forget the gradients of every parameter, or set them to zero."""
+        """Forget the gradient of every parameter, or set it to zero in place."""
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none or p.grad is None:
                     p.grad = None
-                else:
-                    p.grad = p.grad.detach().zero_()
+                    continue
+                if p.grad.requires_grad:  # made by backward(create_graph=True)
+                    p.grad = p.grad.detach()
+                p.grad.zero_()
+
+    # --------------------------------------------------------------------------------------- the step
+
+    def step(self, closure=None):
+        """Update all parameters that have a gradient. `closure`, if any, computes the loss, which is returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self.update(group)
+        self.stepped = True  # a schedule asks for it
+        return loss
+
+    def update(self, group):
+        raise NotImplementedError(f"{type(self).__name__} is missing the required update(group) function")
+
+    def gradients(self, group, weight_decay):
+        """(parameter, its array x, its gradient g) where there is one; the caller changes x in place, not g.
+
+        g is negated for a group that maximises, and has the derivative of weight_decay / 2 * x^2 added.
+        """
+        for p in group["params"]:
+            grad = p.grad
+            if grad is None:
+                continue
+            x, g = p.array, grad.array
+            if group["maximize"]:
+                g = -g
+            if weight_decay:
+                g = g + x * constant(weight_decay, x.dtype)
+            yield p, x, g
+            changed(p)
+
+    def start(self, p, *names):
+        """A fresh state of parameter p: no steps yet, and zeros of its shape under each name."""
+        state = self.state[p]
+        state["step"] = 0
+        for name in names:
+            state[name] = wrap(xp.zeros_like(p.array))
+        return state
+
+    # -------------------------------------------------------------------------------------- the state
+
+    def state_dict(self):
+        """{"state": {index: state}, "param_groups": groups}: parameters by number, in order.
+
+        The tensors share memory with the optimiser's; "step" is a 0-d float32 tensor, as in torch.
+        """
+        indices = {}
+        for group in self.param_groups:
+            for p in group["params"]:
+                indices.setdefault(p, len(indices))
+        groups = [{**group, "params": [indices[p] for p in group["params"]]} for group in self.param_groups]
+        state = {}
+        for p, values in self.state.items():
+            state[indices[p]] = saved = values.copy()
+            if "step" in values:
+                saved["step"] = wrap(xp.full((), values["step"], "float32"))
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Take over a copy of a `state_dict`, state and settings; nothing changes where it does not fit."""
+        groups = deepcopy(state_dict["param_groups"])
+        sizes, expected = ([len(g["params"]) for g in those] for those in (groups, self.param_groups))
+        if sizes != expected:
+            raise ValueError(f"loaded state dict has groups of {sizes} parameters, optimizer of {expected}")
+        params = {}
+        for group, own in zip(groups, self.param_groups):
+            params.update(zip(group["params"], own["params"]))
+            group["params"] = own["params"]
+            if "param_names" in own:
+                group.setdefault("param_names", own["param_names"])
+        state = defaultdict(dict)
+        for i, values in state_dict["state"].items():
+            if i not in params:
+                raise ValueError(f"loaded state dict has a state of parameter {i}, but no group has it")
+            state[params[i]] = {name: own_copy(name, value, params[i]) for name, value in values.items()}
+        self.state = state
+        self.param_groups = [{**self.defaults, **group} for group in groups]
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def own_copy(name, value, p):
+    """A value of a loaded state as the optimiser of parameter p keeps it."""
+    if name == "step":
+        return int(value)
+    if not isinstance(value, Variable):
+        return value
+    if value.array.shape != p.array.shape:
+        shapes = f"{tuple(value.shape)} for a parameter of {tuple(p.shape)}"
+        raise ValueError(f"loaded state dict has a {name} of shape {shapes}")
+    return wrap(value.array.astype(p.array.dtype))
+
+
+def average(mean, x, decay):
+    """Move a running mean towards x in place: decay * mean + (1 - decay) * x."""
+    mean *= constant(decay, mean.dtype)
+    mean += x * constant(1 - decay, mean.dtype)
+
+
+LABELS = {"lr": "learning rate", "eps": "epsilon value"}
+
+
+def check(**settings):
+    """Refuse what is no number or negative, and betas outside of [0, 1); lr may be a Tensor of one."""
+    for name, value in settings.items():
+        betas = name == "betas"
+        for i, number in enumerate(value if betas else (value,)):
+            label = f"beta parameter at index {i}" if betas else LABELS.get(name, f"{name} value")
+            if isinstance(number, Variable) and (name != "lr" or number.numel() != 1):
+                raise TypeError(f"{label}: expected a number, got a Tensor of shape {tuple(number.shape)}")
+            if not 0 <= number or betas and not number < 1:
+                raise ValueError(f"Invalid {label}: {number}")

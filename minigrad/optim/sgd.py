@@ -1,52 +1,40 @@
 """Stochastic gradient descent."""
 
-from ..autograd import changed, enable_grad
+from ..autograd import wrap
 from ..backend import constant
-from .optimizer import Optimizer
+from .optimizer import Optimizer, check
 
 
 class SGD(Optimizer):
-    """p -= lr * g, with momentum v = momentum * v + (1 - dampening) * g, Nesterov's variant and L2 weight decay.
+    """x -= lr * g, where g is the gradient, or with `momentum` v = momentum * v + (1 - dampening) * g.
 
-    Source: Sutskever et al., 2013, in torch's form: the first step's v is g itself.
+    The first v is the gradient itself. Nesterov's variant looks one step ahead: x -= lr * (g + momentum * v).
+    `weight_decay` adds weight_decay * x to the gradient; `maximize` climbs. State: "momentum_buffer" (v).
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013; there v
+    holds the factor lr, here and in torch it does not.
     """
 
-    def __init__(
-        self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False
-    ):
-        for name, value in (("learning rate", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-            if value < 0:
-                raise ValueError(f"Invalid {name} value: {value}")
+    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
+                 maximize=False):  # fmt: skip
+        check(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
-            "maximize": maximize,
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+            "nesterov": nesterov, "maximize": maximize,
         })  # fmt: skip
 
-    def step(self, closure=None):
-        """Update every parameter that has a gradient; `closure`, if given, computes the loss anew and returns it."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            lr = -group["lr"] if not group["maximize"] else group["lr"]
-            momentum, decay = group["momentum"], group["weight_decay"]
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                g = p.grad.array
-                if decay:
-                    g = g + p.array * (-decay if group["maximize"] else decay)
-                if momentum:
-                    v = self.state.get(p)
-                    if v is None:
-                        v = self.state[p] = g.copy()
-                    else:
-                        v *= momentum
-                        v += g * (1 - group["dampening"])
-                    g = g + v * momentum if group["nesterov"] else v
-                p.array += g * constant(lr, p.array.dtype)
-                changed(p)
-        return loss
+    def update(self, group):
+        lr, momentum = float(group["lr"]), group["momentum"]
+        for p, x, g in self.gradients(group, group["weight_decay"]):
+            if momentum:
+                state = self.state[p]
+                if state.get("momentum_buffer") is None:
+                    state["momentum_buffer"] = wrap(g.copy())
+                    v = state["momentum_buffer"].array
+                else:
+                    v = state["momentum_buffer"].array
+                    v *= constant(momentum, x.dtype)
+                    v += g * constant(1 - group["dampening"], x.dtype)
+                g = g + v * constant(momentum, x.dtype) if group["nesterov"] else v
+            x -= g * constant(lr, x.dtype)

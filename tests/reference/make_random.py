@@ -3,6 +3,7 @@
 Made with PyTorch 2.13.0 on an x86 processor with AVX2; writes `random.npz` next to this file.
 """
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,15 @@ def make_calls():
     """(method, arguments) of `minigrad.random.Generator`, to be drawn one after the other from one stream."""
     calls = []
     for dtype in ("float32", "float64"):
-        calls += sizes("rand", [(0,), (1,), (2, 4), (33,), (8193,)], dtype=dtype)
+        calls += sizes("rand", [(0,), (1,), (2, 4), (33,), (16385,)], dtype=dtype)
         calls += sizes("randn", [(0,), (1,), (2,), (3, 5), (16,), (17,), (4, 8), (100,), (624,)], dtype=dtype)
-        calls += sizes("randn", [(8191,), (8192,), (10007,), (7,)], dtype=dtype)
+        calls += sizes("randn", [(16383,), (16384,), (20007,), (7,)], dtype=dtype)
         calls += sizes("normal", [(5,), (1000,)], mean=0.25, std=1.75, dtype=dtype)
         calls += sizes("normal", [(3, 7)], mean=-1.5, std=0.3, dtype=dtype, contiguous=False)
         calls += sizes("uniform", [(7,), (31,), (10007,)], low=-0.3, high=1.1, dtype=dtype)
         calls += sizes("exponential", [(9,), (100,)], rate=1.5, dtype=dtype)
         calls += sizes("bernoulli", [(15,), (100,)], p=0.3, dtype=dtype)
-        calls += sizes("dropout_mask", [(8,), (10, 10)], p=0.1, dtype=dtype)
+        calls += sizes("dropout_mask", [(8,), (10, 10)], p=0.15, dtype=dtype)
         calls.append(("bernoulli", {"p": np.linspace(0, 1, 60, dtype=dtype), "dtype": dtype}))
         weights = (np.arange(54, dtype=dtype).reshape(2, 27) * 7 % 11 + 1) / 10
         for p in (weights[0], weights):
@@ -92,6 +93,8 @@ def main():
     generator = torch.Generator().manual_seed(SEED)
     stored = {f"call{i}": excerpt(by_torch(generator, *call)) for i, call in enumerate(make_calls())}
     stored["state"] = generator.get_state().numpy()
+    stored["fresh_state"] = generator.manual_seed(SEED).get_state().numpy()
+    stored["checksum"] = zlib.crc32(torch.randn(200000, generator=generator).numpy())
     for seed in SEEDS:
         stored[f"seed{seed}"] = torch.randn(19, generator=generator.manual_seed(seed)).numpy()
     np.savez_compressed(Path(__file__).with_name("random.npz"), **stored)

@@ -1,0 +1,15 @@
+"""Layers without state: functions of tensors, under torch's names, one file a family."""
+
+from ...ops.elementwise import sigmoid, tanh
+from .activation import (
+    celu, elu, gelu, glu, hardsigmoid, hardswish, hardtanh, leaky_relu, log_softmax, logsigmoid, mish, prelu, relu, relu6, selu,
+    silu, softmax, softmin, softplus, softsign, tanhshrink, threshold,
+)  # fmt: skip
+from .attention import scaled_dot_product_attention
+from .dropout import dropout, dropout1d, dropout2d
+from .linear import embedding, linear, one_hot
+from .loss import (
+    binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss, kl_div, l1_loss, mse_loss, nll_loss,
+    smooth_l1_loss,
+)  # fmt: skip
+from .normalization import batch_norm, layer_norm

@@ -1,0 +1,318 @@
+"""Activations: each forward with its derivative, then the function that users call.
+
+Where a derivative changes at a kink, it is torch's on either side and at the kink itself. Sums of masked terms do what
+`where` would: on random masks, NumPy's `where` is ten times slower.
+"""
+
+import math
+import warnings
+
+from ...autograd import Variable, primitive
+from ...backend import constant, xp
+from ...ops import elementwise, reduce
+from ...ops.elementwise import abs, clamp_, erf, exp, sigmoid, square, sum_to, tanh, unary
+from ...ops.inplace import store
+from ...ops.shape import dim_of, reshape_, split
+
+
+def floating(input, operation):
+    """The input, or an error where it is no Tensor of a floating dtype."""
+    if not isinstance(input, Variable):
+        raise TypeError(f"{operation}(): expected input to be a Tensor, got {type(input).__name__}")
+    if input.array.dtype.kind != "f":
+        raise RuntimeError(f"{operation}: expected an input of a floating dtype, got {input.array.dtype}")
+    return input
+
+
+def result(output, input, inplace):
+    """The output, written over the input where that is wanted."""
+    return store(input, output) if inplace else output
+
+
+# ------------------------------------------------------------------------------------------------- piecewise linear
+
+
+def relu(input, inplace=False):
+    """max(x, 0)."""
+    return result(elementwise.relu(input), input, inplace)
+
+
+@primitive
+def leaky_relu_(x, slope):
+    scaled = x * constant(slope, x.dtype)
+    return xp.maximum(x, scaled) if slope <= 1 else xp.minimum(x, scaled)
+
+
+leaky_relu_.vjp(lambda g, x, slope: g * (x > 0) + g * (x <= 0) * slope)
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """x where it is positive, else negative_slope * x."""
+    return result(leaky_relu_(floating(input, "leaky_relu"), negative_slope), input, inplace)
+
+
+@primitive(undo_broadcast=sum_to)
+def prelu_(x, w):
+    return xp.maximum(x, 0) + xp.minimum(x, 0) * w
+
+
+prelu_.vjps(x=lambda g, x, w: g * (x > 0) + g * (x <= 0) * w, w=lambda g, x: g * (x <= 0) * x)
+
+
+def prelu(input, weight):
+    """x where it is positive, else weight * x; weight has one element, or one for every channel (dimension 1).
+
+    Source: He et al., 2015.
+    """
+    x, w = floating(input, "prelu").array, weight.array
+    channels = x.shape[1] if x.ndim > 1 else 1
+    if w.ndim > 1 or w.size not in (1, channels):
+        raise RuntimeError(
+            f"prelu: expected a weight of 1 element or of the {channels} channels of input {x.shape}, got shape {w.shape}"
+        )
+    if w.dtype != x.dtype:
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {x.dtype} and {w.dtype}")
+    return prelu_(input, reshape_(weight, (w.size, *(1,) * (x.ndim - 2)) if x.ndim > 1 else ()))
+
+
+@primitive
+def threshold_(x, threshold, value):
+    return xp.where(x > threshold, x, constant(value, x.dtype))
+
+
+threshold_.vjp(lambda g, x, threshold: g * (x > threshold))
+
+
+def threshold(input, threshold, value, inplace=False):
+    """x where it is above the threshold, else `value`."""
+    return result(threshold_(input, threshold, value), input, inplace)
+
+
+@primitive
+def hardtanh_(x, low, high):
+    return xp.clip(x, low, high)
+
+
+hardtanh_.vjp(lambda g, x, low, high: g * ((x > low) & (x < high)))
+
+
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """x limited to [min_val, max_val]."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val cannot be greater than max_val, got {min_val} and {max_val}")
+    if input.array.dtype.kind in "iu":
+        min_val, max_val = int(min_val), int(max_val)
+    return result(hardtanh_(input, min_val, max_val), input, inplace)
+
+
+def relu6(input, inplace=False):
+    """x limited to [0, 6]."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+@primitive
+def hardsigmoid_(x):
+    return xp.clip(x + 3, 0, 6) / 6
+
+
+hardsigmoid_.vjp(lambda g, x: g * ((x > -3) & (x < 3)) * (1 / 6))
+
+
+def hardsigmoid(input, inplace=False):
+    """(x + 3) / 6 limited to [0, 1]."""
+    return result(hardsigmoid_(floating(input, "hardsigmoid")), input, inplace)
+
+
+@primitive
+def hardswish_(x):
+    return x * xp.clip(x + 3, 0, 6) / 6
+
+
+hardswish_.vjp(lambda g, x: g * (x >= 3) + g * ((x > -3) & (x < 3)) * (x * (1 / 3) + 0.5))
+
+
+def hardswish(input, inplace=False):
+    """x * hardsigmoid(x). Source: Howard et al., 2019."""
+    return result(hardswish_(floating(input, "hardswish")), input, inplace)
+
+
+# ----------------------------------------------------------------------------------------------- exponential linear
+
+
+@primitive
+def elu_(x, alpha, scale, inner):
+    """scale * x where it is positive, else scale * alpha * (exp(inner * x) - 1)."""
+    return (xp.maximum(x, 0) + xp.expm1(xp.minimum(x, 0) * inner) * alpha) * scale
+
+
+@elu_.vjp
+def elu_vjp(g, x, alpha, scale, inner):
+    return g * (x > 0) * scale + g * (x <= 0) * (scale * alpha * inner) * exp(clamp_(x, None, 0.0) * inner)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """x where it is positive, else alpha * (exp(x) - 1). Source: Clevert et al., 2016."""
+    return result(elu_(floating(input, "elu"), alpha, 1.0, 1.0), input, inplace)
+
+
+def selu(input, inplace=False):
+    """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1. Source: Klambauer et al., 2017."""
+    return result(elu_(floating(input, "selu"), 1.6732632423543772, 1.0507009873554805, 1.0), input, inplace)
+
+
+def celu(input, alpha=1.0, inplace=False):
+    """x where it is positive, else alpha * (exp(x / alpha) - 1). Source: Barron, 2017."""
+    if alpha == 0:
+        raise RuntimeError("celu: alpha cannot be 0 for CELU")
+    return result(elu_(floating(input, "celu"), alpha, 1.0, 1 / alpha), input, inplace)
+
+
+# ----------------------------------------------------------------------------------------- sigmoids and their kin
+
+
+@primitive
+def softplus_(x, beta, threshold):
+    scaled = x * beta
+    return xp.where(scaled > threshold, x, xp.log1p(xp.exp(xp.minimum(scaled, threshold))) / beta)
+
+
+@softplus_.vjp
+def softplus_vjp(g, x, beta, threshold):
+    scaled = x * beta
+    return g * (scaled > threshold) + g * (scaled <= threshold) * sigmoid(scaled)
+
+
+def softplus(input, beta=1.0, threshold=20.0):
+    """log(1 + exp(beta * x)) / beta, and x itself where beta * x is above the threshold."""
+    return softplus_(floating(input, "softplus"), beta, threshold)
+
+
+@unary(floating=True)
+def logsigmoid(x):
+    """log(sigmoid(x)), without its underflow."""
+    return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+
+
+logsigmoid.vjp(lambda g, x: g * sigmoid(-x))
+
+
+@unary(floating=True)
+def softsign(x):
+    """x / (1 + |x|)."""
+    return x / (xp.abs(x) + 1)
+
+
+softsign.vjp(lambda g, x: g / square(abs(x) + 1))
+
+
+@unary(floating=True)
+def tanhshrink(x):
+    """x - tanh(x)."""
+    return x - xp.tanh(x)
+
+
+tanhshrink.vjp(lambda g, x: g * square(tanh(x)))
+
+
+@primitive
+def silu_(x):
+    return x * sigmoid(x)
+
+
+@silu_.vjp
+def silu_vjp(g, x):
+    s = sigmoid(x)
+    return g * s * (x * (1 - s) + 1)
+
+
+def silu(input, inplace=False):
+    """x * sigmoid(x), also called swish. Source: Elfwing et al., 2017."""
+    return result(silu_(floating(input, "silu")), input, inplace)
+
+
+@primitive
+def mish_(x):
+    return x * xp.tanh(softplus_(x, 1.0, 20.0))
+
+
+@mish_.vjp
+def mish_vjp(g, x):
+    t = tanh(softplus_(x, 1.0, 20.0))
+    return g * (t + x * sigmoid(x) * (1 - t * t))
+
+
+def mish(input, inplace=False):
+    """x * tanh(softplus(x)). Source: Misra, 2019."""
+    return result(mish_(floating(input, "mish")), input, inplace)
+
+
+ROOT_HALF, DENSITY = math.sqrt(0.5), math.sqrt(0.5 / math.pi)  # the normal density at 0
+TANH_SCALE, TANH_CUBE = math.sqrt(2 / math.pi), 0.044715  # erf(x / sqrt(2)) is about tanh(scale * (x + cube * x^3))
+
+
+@primitive
+def gelu_(x):
+    return x * (erf(x * ROOT_HALF) + 1) * 0.5
+
+
+gelu_.vjp(lambda g, x: g * ((erf(x * ROOT_HALF) + 1) * 0.5 + x * exp(x * x * -0.5) * DENSITY))
+
+
+@primitive
+def gelu_by_tanh(x):
+    return x * (xp.tanh((x + x * x * x * TANH_CUBE) * TANH_SCALE) + 1) * 0.5
+
+
+@gelu_by_tanh.vjp
+def gelu_by_tanh_vjp(g, x):
+    t = tanh((x + x * x * x * TANH_CUBE) * TANH_SCALE)
+    return g * (t + 1 + x * (1 - t * t) * (x * x * (3 * TANH_CUBE) + 1) * TANH_SCALE) * 0.5
+
+
+def gelu(input, approximate="none"):
+    """x times the normal distribution function of x, exactly or with "tanh" in place of erf.
+
+    Source: Hendrycks and Gimpel, 2016.
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"gelu: approximate argument must be either none or tanh, got {approximate!r}")
+    return (gelu_ if approximate == "none" else gelu_by_tanh)(floating(input, "gelu"))
+
+
+def glu(input, dim=-1):
+    """a * sigmoid(b), where a and b are the halves of the input along `dim`. Source: Dauphin et al., 2017."""
+    shape = floating(input, "glu").array.shape
+    size = shape[dim_of(dim, len(shape), "glu")] if shape else 1
+    if size % 2:
+        raise RuntimeError(f"glu: Halving dimension must be even, but dimension {dim} of input {shape} is size {size}")
+    a, b = split(input, size // 2, dim)
+    return a * sigmoid(b)
+
+
+# -------------------------------------------------------------------------------------------------------- softmax
+
+
+def implicit_dim(input, dim, operation):
+    """The dimension that torch takes, with a warning, where none is given."""
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {operation} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=3,
+    )
+    return 0 if input.array.ndim in (0, 1, 3) else 1
+
+
+def softmax(input, dim=None, *, dtype=None):
+    """exp(x) / sum(exp(x)) along `dim`: probabilities. `dtype`: convert the input first."""
+    return reduce.softmax(input, implicit_dim(input, dim, "softmax"), dtype=dtype)
+
+
+def log_softmax(input, dim=None, *, dtype=None):
+    """The logarithm of softmax along `dim`, without its underflow. `dtype`: convert the input first."""
+    return reduce.log_softmax(input, implicit_dim(input, dim, "log_softmax"), dtype=dtype)
+
+
+def softmin(input, dim=None, *, dtype=None):
+    """softmax(-x) along `dim`. `dtype`: convert the input first."""
+    return reduce.softmax(-input, implicit_dim(input, dim, "softmin"), dtype=dtype)

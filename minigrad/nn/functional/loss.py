@@ -1,0 +1,251 @@
+"""Losses: how far predictions are from targets, as one number ("mean", "sum") or one for every element ("none")."""
+
+import math
+import warnings
+
+from ...autograd import Variable, primitive, wrap
+from ...backend import constant, within, xp
+from ...ops.elementwise import abs, clamp_, exp, int64, log, log1p, sigmoid, square, sum_to
+from ...ops.fused import cross_entropy_
+from ...ops.index import along, gather_
+from ...ops.reduce import log_softmax, mean, sum
+from ...ops.shape import reshape_
+from .activation import floating, logsigmoid
+
+
+def reduced(losses, reduction, operation):
+    """The losses as they are ("none"), their sum or their mean."""
+    if reduction == "mean":
+        return mean(losses)
+    if reduction == "sum":
+        return sum(losses)
+    if reduction == "none":
+        return losses
+    raise ValueError(f"{operation}: {reduction} is not a valid value for reduction")
+
+
+# --------------------------------------------------------------------------------------------------- regression
+
+
+def difference(input, target, operation):
+    """input - target, with torch's warning where their shapes differ."""
+    for name, x in (("input", input), ("target", target)):
+        if not isinstance(x, Variable):
+            raise TypeError(f"{operation}(): expected {name} to be a Tensor, got {type(x).__name__}")
+    if input.array.shape != target.array.shape:
+        warnings.warn(
+            f"{operation}: Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+    return floating(input - target, operation)
+
+
+def mse_loss(input, target, *, reduction="mean"):
+    """The squared differences."""
+    return reduced(square(difference(input, target, "mse_loss")), reduction, "mse_loss")
+
+
+def l1_loss(input, target, *, reduction="mean"):
+    """The absolute differences."""
+    return reduced(abs(difference(input, target, "l1_loss")), reduction, "l1_loss")
+
+
+@primitive
+def huber_(x, delta):
+    size = xp.abs(x)
+    within_delta = xp.minimum(size, delta)
+    return within_delta * (size - within_delta * 0.5)
+
+
+huber_.vjp(lambda g, x, delta: g * clamp_(x, -delta, delta))
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0):
+    """Half the squared difference d where |d| <= delta, else delta * (|d| - delta / 2). Source: Huber, 1964."""
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
+    return reduced(huber_(difference(input, target, "huber_loss"), delta), reduction, "huber_loss")
+
+
+def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
+    """The Huber loss of delta = beta, divided by beta; for beta = 0 the absolute difference."""
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+    x = difference(input, target, "smooth_l1_loss")
+    return reduced(huber_(x, beta) / beta if beta else abs(x), reduction, "smooth_l1_loss")
+
+
+# ----------------------------------------------------------------------------------------------- classes by index
+
+
+def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+    """The negative log-likelihood: -input[i, target[i]] for log-probabilities (N, C), (C) or (N, C, d1, ...).
+
+    `target`: int64 (or uint8) of the shape without C. `weight` (C) scales each class, and the mean divides by the sum of
+    weights; targets of `ignore_index` do not count.
+    """
+    losses, scale = picked(input, target, weight, ignore_index, "nll_loss")
+    return mean_by(losses, scale) if reduction == "mean" else reduced(losses, reduction, "nll_loss")
+
+
+def picked(input, target, weight, ignore_index, operation):
+    """The weighted loss of every target, and the weights (0 for targets that do not count) as an array."""
+    x, y = floating(input, operation).array, target.array
+    if x.ndim == 0:
+        raise ValueError(f"{operation}: Expected 1 or more dimensions (got 0)")
+    if y.dtype not in (int64, xp.uint8):
+        raise RuntimeError(f"{operation}: expected target dtype to be int64 or uint8, but got {y.dtype}")
+    if x.ndim == 1:
+        if y.size != 1:
+            raise ValueError(f"{operation}: For 1D input, 1D target must have size 1, but got target shape {y.shape}")
+        y = y.reshape(())
+    elif x.shape[:1] != y.shape[:1]:
+        raise ValueError(
+            f"{operation}: Expected input batch_size to match target batch_size, got input {x.shape} and target {y.shape}"
+        )
+    elif x.shape[2:] != y.shape[1:]:
+        raise RuntimeError(f"{operation}: Expected target size {[x.shape[0], *x.shape[2:]]}, got {list(y.shape)}")
+    dim = min(x.ndim - 1, 1)
+    classes = x.shape[dim]
+    counted = y != ignore_index
+    y = xp.where(counted, y, 0).astype(int64)
+    if not within(y.reshape(-1), classes):
+        wrong = y[(y < 0) | (y >= classes)]
+        raise IndexError(f"{operation}: Target {int(wrong.reshape(-1)[0])} is out of bounds for {classes} classes")
+    scale = counted.astype(x.dtype) if weight is None else class_weights(weight, x, classes, operation).take(y) * counted
+    losses = reshape_(gather_(input, along(xp.expand_dims(y, dim), dim)), y.shape)
+    return losses * wrap(-scale), scale
+
+
+def class_weights(weight, x, classes, operation):
+    if weight.array.shape != (classes,) or weight.array.dtype != x.dtype:
+        raise RuntimeError(
+            f"{operation}: weight tensor should be defined either for all {classes} classes or no classes, in {x.dtype}, but got "
+            f"weight tensor of shape: {weight.array.shape} and dtype {weight.array.dtype}"
+        )
+    return weight.array
+
+
+def mean_by(losses, scale):
+    """The sum of losses over the sum of weights: nan where nothing counts."""
+    divisor = scale.sum()
+    return sum(losses) / wrap(divisor) if divisor else sum(losses) * math.nan
+
+
+def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """-log softmax(input)[target] for logits (N, C), (C) or (N, C, d1, ...).
+
+    `target`: class indices, int64 of the shape without C, or probabilities of the input's shape. `weight` (C) scales each
+    class, targets of `ignore_index` do not count; `label_smoothing` mixes targets with the uniform distribution.
+    """
+    x, y = input.array, target.array
+    if (
+        weight is None and reduction == "mean" and not label_smoothing and x.ndim == 2 and y.dtype is int64
+        and y.shape == x.shape[:1] and y.size and x.dtype.kind == "f" and within(y, x.shape[1])
+    ):  # fmt: skip
+        return cross_entropy_(input, y)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    dim = 0 if x.ndim == 1 else 1
+    log_p = log_softmax(floating(input, "cross_entropy"), dim) if x.ndim else input
+    classes = x.shape[dim] if x.ndim else 1
+    along_classes = tuple(-1 if i == dim else 1 for i in range(x.ndim))
+    if x.ndim and y.shape == x.shape and y.dtype.kind == "f":
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+        target = target if weight is None else target * wrap(class_weights(weight, x, classes, "cross_entropy").reshape(along_classes))
+        losses = -sum(log_p * target, dim)
+        return sum(losses) / (x.size // classes) if reduction == "mean" else reduced(losses, reduction, "cross_entropy")
+    losses, scale = picked(log_p, target, weight, ignore_index, "cross_entropy")
+    if label_smoothing:
+        everything = -log_p if weight is None else log_p * wrap(-weight.array.reshape(along_classes))
+        counted = (y.reshape(scale.shape) != ignore_index).astype(x.dtype)
+        losses = losses * (1 - label_smoothing) + sum(everything, dim) * wrap(counted) * (label_smoothing / classes)
+    return mean_by(losses, scale) if reduction == "mean" else reduced(losses, reduction, "cross_entropy")
+
+
+# -------------------------------------------------------------------------------------------- probabilities as targets
+
+
+@primitive
+def binary_cross_entropy_(x, y):
+    zero, one, lowest = x == 0, x == 1, constant(-100, x.dtype)
+    log_x = xp.where(zero, lowest, xp.maximum(xp.log(x + zero), lowest))
+    log_rest = xp.where(one, lowest, xp.maximum(xp.log1p(-x * ~one), lowest))
+    return -(y * log_x + (1 - y) * log_rest)
+
+
+binary_cross_entropy_.vjps(
+    x=lambda g, x, y: g * (x - y) / clamp_(x * (1 - x), 1e-12, None), y=lambda g, x: g * (log1p(-x) - log(x))
+)
+
+
+def same_shape(input, target, operation):
+    floating(input, operation), floating(target, operation)
+    if input.array.shape != target.array.shape:
+        raise ValueError(
+            f"{operation}: Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
+
+
+def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
+    """-(y log x + (1 - y) log(1 - x)) for probabilities x and targets y in [0, 1]; the logarithms not below -100.
+
+    `weight` scales the losses and broadcasts.
+    """
+    same_shape(input, target, "binary_cross_entropy")
+    for name, x in (("input", input.array), ("target", target.array)):
+        if not ((x >= 0) & (x <= 1)).all():
+            raise RuntimeError(f"binary_cross_entropy: all elements of {name} should be between 0 and 1")
+    if input.array.dtype != target.array.dtype:
+        raise RuntimeError(f"binary_cross_entropy: Found dtype {target.array.dtype} but expected {input.array.dtype}")
+    losses = binary_cross_entropy_(input, target)
+    return reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy")
+
+
+@primitive(undo_broadcast=sum_to)
+def logits_(x, y):
+    return xp.maximum(x, 0) - x * y + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+logits_.vjps(x=lambda g, x, y: g * (sigmoid(x) - y), y=lambda g, x: -g * x)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="mean", pos_weight=None):
+    """`binary_cross_entropy` of sigmoid(input), without its overflow.
+
+    `weight` scales the losses, `pos_weight` the part of y = 1 in each; both broadcast.
+    """
+    same_shape(input, target, "binary_cross_entropy_with_logits")
+    if pos_weight is None:
+        losses = logits_(input, target)
+    else:
+        losses = (1 - target) * input - ((pos_weight - 1) * target + 1) * logsigmoid(input)
+    return reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy_with_logits")
+
+
+@primitive
+def negative_entropy_(p):
+    """p log p, 0 where p is 0."""
+    return p * xp.log(p + (p == 0))
+
+
+negative_entropy_.vjp(lambda g, p: g * (log(p + (p == 0)) + 1))
+
+
+def kl_div(input, target, *, reduction="mean", log_target=False):
+    """The Kullback-Leibler divergence: target * (log target - input) for log-probabilities `input`.
+
+    `log_target`: the targets are log-probabilities as well. "batchmean" divides the sum by the batch size, as the definition
+    does; "mean" by the number of elements. Source: Kullback and Leibler, 1951.
+    """
+    losses = exp(target) * (target - input) if log_target else negative_entropy_(target) - target * input
+    if reduction == "batchmean":
+        return sum(losses) / input.array.shape[0] if input.array.ndim else sum(losses)
+    if reduction == "mean":
+        warnings.warn(
+            "kl_div: reduction 'mean' divides the total loss by both the batch size and the support size; 'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition.",
+            stacklevel=2,
+        )
+    return reduced(losses, reduction, "kl_div")

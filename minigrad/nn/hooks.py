@@ -1,0 +1,129 @@
+"""Full backward hooks of a Module: user functions between the gradients of its outputs and those of its inputs."""
+
+import warnings
+
+from ..autograd import Variable, mode, primitive, wrap
+from ..backend import xp
+
+
+class Crossing:
+    """Where the gradients of several tensors wait for each other, to be handed to one function together."""
+
+    def __init__(self, function, size):
+        self.function, self.gradients = function, [None] * size
+
+    def cross(self):
+        """What the function makes of the gradients that have arrived; later ones belong to another backward."""
+        arrived, self.gradients = self.gradients, [None] * len(self.gradients)
+        graph = any(isinstance(g, Variable) for g in arrived)
+        changed = self.function([g if g is None or isinstance(g, Variable) else wrap(g) for g in arrived])
+        return [g if g is None or graph else g.array for g in changed]
+
+
+@primitive
+def gate(crossing, *tensors):
+    """A token that every tensor on the other side descends from, so that its turn in backward comes after theirs."""
+    return xp.zeros(())
+
+
+@gate.vjp
+def gate_vjp(g, crossing, needs):
+    return [None, *(g if need else None for g, need in zip(crossing.cross(), needs[1:]))]
+
+
+@primitive
+def passed(token, x, crossing, i):
+    """x, the i-th of the tensors, on the other side of the gate."""
+    return x
+
+
+@passed.vjp
+def passed_vjp(g, crossing, i):
+    crossing.gradients[i] = g
+    return xp.zeros(())
+
+
+def through(tensors, function):
+    """The tensors again, such that backward calls `function` once with the list of their gradients (None where none came).
+
+    What it returns is sent on to the originals.
+    """
+    crossing = Crossing(function, len(tensors))
+    token = gate(crossing, *tensors)
+    outputs = []
+    for i, x in enumerate(tensors):
+        y = passed(token, x.array, crossing, i)
+        y.version = x.version  # the same memory
+        outputs.append(y)
+    return outputs
+
+
+class BackwardHooks:
+    """The backward hooks during one call of a module."""
+
+    def __init__(self, module, hooks, pre_hooks):
+        self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
+        self.grad_output, self.watches_inputs = None, False
+
+    def watch(self, values, function):
+        """The values, Tensors that require grad under new nodes that call `function` with the gradients of all; whether any."""
+        at = [i for i, value in enumerate(values) if isinstance(value, Variable) and value.requires_grad]
+        if not mode.enabled or not at:
+            return values, False
+
+        def full(gradients):
+            everything = [None] * len(values)
+            for i, g in zip(at, gradients):
+                everything[i] = g
+            changed = function(tuple(everything))
+            return [changed[i] for i in at]
+
+        values = list(values)
+        for i, tensor in zip(at, through([values[i] for i in at], full)):
+            values[i] = tensor
+        return tuple(values), True
+
+    def watch_inputs(self, args):
+        """The arguments to call the module with."""
+        self.inputs = len(args)
+        args, self.watches_inputs = self.watch(args, self.at_inputs)
+        return args
+
+    def watch_outputs(self, output):
+        """The output to return from the module."""
+        if not isinstance(output, (Variable, tuple)):
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                f"{type(output)}",
+                stacklevel=4,
+            )
+            return output
+        outputs, _ = self.watch(output if isinstance(output, tuple) else (output,), self.at_outputs)
+        return outputs if isinstance(output, tuple) else outputs[0]
+
+    def at_outputs(self, gradients):
+        for hook in self.pre_hooks:
+            gradients = self.answer(hook(self.module, gradients), gradients, "Backward pre hook", "grad_output")
+        self.grad_output = gradients
+        if not self.watches_inputs:  # no input wants a gradient: the hooks' turn is now
+            self.at_inputs((None,) * self.inputs)
+        return gradients
+
+    def at_inputs(self, gradients):
+        if self.grad_output is None:  # the gradient came past the outputs, as in a double backward
+            return gradients
+        for hook in self.hooks:
+            answer = hook(self.module, gradients, self.grad_output)
+            gradients = self.answer(answer, gradients, "Backward hook", "grad_input")
+        self.grad_output = None
+        return gradients
+
+    def answer(self, answer, gradients, hook, name):
+        if answer is None:
+            return gradients
+        answer = answer if isinstance(answer, tuple) else (answer,)
+        if len(answer) != len(gradients):
+            raise RuntimeError(
+                f"{hook} returned an invalid number of {name}, got {len(answer)}, but expected {len(gradients)}"
+            )
+        return answer

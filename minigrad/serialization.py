@@ -1,0 +1,188 @@
+"""`save` and `load`: tensors, and numbers, text and containers around them, in files that cannot run code.
+
+A file is in the safetensors format: a JSON header that says where each tensor lies, then their bytes. The
+tensors of a state dict keep their names, so that `safetensors.torch.load_file` reads it, and what
+`safetensors.torch.save_file` wrote loads here. The header's metadata holds the rest: how the object is put
+together (see `encode`), and a checksum of all.
+"""
+
+import base64
+import json
+import math
+import os
+import secrets
+import zlib
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from .autograd import Variable, wrap
+from .backend import asarray, to_numpy
+from .creation import check_device
+from .tensor import DTYPES
+
+STRUCTURE, CHECKSUM = "minigrad.structure", "minigrad.crc32"  # names in the metadata
+DTYPE_NAMES = {"F16": "float16", "F32": "float32", "F64": "float64", "BOOL": "bool", "U8": "uint8"}
+DTYPE_NAMES |= {f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)}
+FOREIGN = {
+    b"PK\3\4": "it is a zip archive, perhaps of torch.save; convert it with safetensors.torch.save_file",
+    b"\x80": "it is a pickle, which could run code; convert it with safetensors.torch.save_file",
+}
+
+
+def save(obj, f):
+    """Write a tensor, or dicts, lists and tuples of tensors, numbers, text, bytes and None to a path or file.
+
+    A path holds the whole new file afterwards, or still what it held before. Tensors keep value and dtype,
+    not whether they require grad; one that stands in several places is written, and comes back, as several.
+    Subclasses of dict, list and tuple come back as those, NumPy's numbers as Python's. TypeError for anything
+    else, such as a Module: save its `state_dict()`.
+    """
+    arrays = {}
+    try:
+        structure = json.dumps(encode(obj, (), arrays), allow_nan=False)
+    except RecursionError:
+        raise ValueError("save: the object is nested too deeply, or contains itself") from None
+    data = safetensors.numpy.save(arrays, {STRUCTURE: structure, CHECKSUM: checksum(structure, arrays)})
+    if hasattr(f, "write"):
+        f.write(data)
+    else:
+        write_atomically(Path(f), data)
+
+
+def load(f, map_location=None, *, weights_only=True):
+    """Read what `save` or `safetensors.torch.save_file` wrote, from a path or a binary file.
+
+    ValueError, which names the file and what is wrong with it, for anything else, such as a file of
+    `torch.save`. `map_location`: the device of this process, or None. `weights_only`: True, since a file
+    holds nothing else.
+    """
+    check_device(map_location, "load")
+    if not weights_only:
+        raise ValueError("load: expected weights_only=True, for a file holds no code; got False")
+    if hasattr(f, "read"):
+        data, name = f.read(), getattr(f, "name", f"the {type(f).__name__}")
+    else:
+        data, name = Path(f).read_bytes(), os.fspath(f)
+    if not isinstance(data, bytes):
+        raise TypeError(f"load: expected a file opened in binary mode, got {type(data).__name__} from {name}")
+    try:
+        return read(data)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"load: cannot read {name}: {error}") from None
+
+
+def read(data):
+    """The object in the bytes of a file."""
+    if not data:
+        raise ValueError("it is empty")
+    try:
+        entries = safetensors.deserialize(data)
+    except safetensors.SafetensorError as error:
+        kinds = [kind for start, kind in FOREIGN.items() if data.startswith(start)]
+        raise ValueError(kinds[0] if kinds else f"it is damaged, or no safetensors file ({error})") from None
+    arrays = {}
+    for name, entry in sorted(entries):
+        if entry["dtype"] not in DTYPE_NAMES:
+            raise ValueError(f"its tensor {name!r} is of {entry['dtype']}, not of {', '.join(DTYPE_NAMES)}")
+        arrays[name] = np.frombuffer(entry["data"], DTYPE_NAMES[entry["dtype"]]).reshape(entry["shape"])
+    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
+    if STRUCTURE not in metadata and CHECKSUM not in metadata:  # written by others
+        return {name: decode({"tensor": name}, arrays) for name in arrays}
+    structure = metadata.get(STRUCTURE, "")
+    if metadata.get(CHECKSUM) != checksum(structure, arrays):
+        raise ValueError("it is damaged: what it holds does not have its checksum")
+    return decode(json.loads(structure), arrays)
+
+
+def checksum(structure, arrays):
+    """CRC-32 of a structure and of the names, dtypes, shapes and values of its arrays."""
+    crc = zlib.crc32(structure.encode())
+    for name, array in sorted(arrays.items()):
+        crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
+        crc = zlib.crc32(array.reshape(-1).view(np.uint8), crc)
+    return str(crc)
+
+
+# ---------------------------------------------------------------------------------- objects as JSON, and back
+
+
+def encode(value, path, arrays):
+    """What stands in JSON for the value at `path`; its tensors go into `arrays`, None where none may be.
+
+    None, bools, text, integers, finite floats and lists stand for themselves, everything else in an object of
+    one entry: {"tensor": its name}, {"dict": [[key, value], ...]}, {"tuple": [...]}, {"float": "nan"},
+    {"bytes": in base 64}.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Variable) and arrays is not None:
+        return {"tensor": put(arrays, path, value.array)}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        items = value.items()
+        return {"dict": [[encode(k, (*path, k), None), encode(v, (*path, k), arrays)] for k, v in items]}
+    if isinstance(value, (list, tuple)):
+        entries = [encode(entry, (*path, i), arrays) for i, entry in enumerate(value)]
+        return {"tuple": entries} if isinstance(value, tuple) else entries
+    raise TypeError(
+        f"save: cannot save an object of type {type(value).__name__} (at {place(path)}); expected tensors, "
+        "numbers, text, bytes and None, and dicts, lists and tuples of them, such as a state_dict()"
+    )
+
+
+def decode(value, arrays):
+    """The value that JSON of `encode` stands for."""
+    if isinstance(value, list):
+        return [decode(entry, arrays) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "tensor":
+        return wrap(asarray(arrays[content].copy()))
+    if kind == "dict":
+        return {decode(key, arrays): decode(entry, arrays) for key, entry in content}
+    if kind == "tuple":
+        return tuple(decode(content, arrays))
+    return float(content) if kind == "float" else base64.b64decode(content)
+
+
+def place(path):
+    return "the top" if not path else "".join(f"[{key!r}]" for key in path)
+
+
+def put(arrays, path, array):
+    """Put an array on the host under a name made of its path, and return the name."""
+    if array.dtype not in DTYPES:
+        raise TypeError(f"save: cannot save a Tensor of {array.dtype} (at {place(path)})")
+    unique = ".".join(map(str, path)).encode(errors="replace").decode() or "tensor"
+    while unique in arrays or unique == "__metadata__":  # the one name that the format keeps for itself
+        unique += "_"
+    arrays[unique] = np.asarray(to_numpy(array), order="C")
+    return unique
+
+
+# --------------------------------------------------------------------------------------------------- the file
+
+
+def write_atomically(path, data):
+    """Let the file at `path` hold `data`: written beside it under another name, then renamed."""
+    path = path.resolve()  # the file that a link leads to
+    if not path.parent.is_dir():
+        raise RuntimeError(f"save: Parent directory {path.parent} does not exist.")
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

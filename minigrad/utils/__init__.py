@@ -1,0 +1,3 @@
+"""What surrounds training: the data, under torch's names."""
+
+from . import data
