@@ -1,6 +1,6 @@
 """minigrad: a deep-learning framework to read, with PyTorch's words and PyTorch's numbers."""
 
-from . import autograd, nn, optim, random
+from . import autograd, nn, optim, random, utils
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .creation import (
     arange, as_tensor, bernoulli, empty, empty_like, eye, from_numpy, full, full_like, linspace, multinomial, normal, ones,
@@ -22,6 +22,7 @@ from .ops.shape import (
     broadcast_to, cat, chunk, flatten, permute, reshape, split, squeeze, stack, t, transpose, unbind, unsqueeze,
 )  # fmt: skip
 from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from .serialization import load, save
 from .tensor import (
     Size, Tensor, bool, float16, float32, float64, int8, int16, int32, int64, uint8,
 )  # fmt: skip

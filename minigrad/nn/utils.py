@@ -26,8 +26,8 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     total = xp.linalg.norm(xp.stack([xp.asarray(norm) for norm in norms]), order)
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(
-            f"clip_grad_norm_: The total norm of order {order} for gradients from `parameters` is non-finite, "
-            "so it cannot be clipped. Set error_if_nonfinite=False to scale by it anyway."
+            f"clip_grad_norm_: The total norm of order {order} for gradients from `parameters` is non-finite "
+            f"({total}), so it cannot be clipped. Set error_if_nonfinite=False to scale by it anyway."
         )
     factor = xp.minimum(max_norm / (total + 1e-6), 1.0)
     for grad in gradients:

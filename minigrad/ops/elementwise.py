@@ -81,7 +81,7 @@ def operand(x, operation):
 @primitive
 def sum_to(x, size):
     """Undo broadcasting: the sum over every dimension that `size` lacks or has as 1."""
-    if x.ndim == 2 and x.shape[1] == size[-1:][0] and math.prod(size) == size[-1]:
+    if x.ndim == 2 and (size == x.shape[1:] or size == (1, x.shape[1])) and x.dtype.kind == "f":
         return column_sums(x).reshape(size)
     extra = x.ndim - len(size)
     dims = tuple(i for i in range(x.ndim) if i < extra or size[i - extra] == 1 != x.shape[i])
@@ -95,13 +95,6 @@ def broadcast_to(x, size):
 
 sum_to.vjp(lambda g, shape: broadcast_to(g, shape))
 broadcast_to.vjp(lambda g, shape: sum_to(g, shape))
-
-
-def unbroadcast(g, shape):
-    """`sum_to`, with a short way for what a bias gets."""
-    if g.__class__ is Array and g.ndim == 2 and (shape == g.shape[1:] or shape == (1, g.shape[1])):
-        return column_sums(g).reshape(shape)
-    return sum_to(g, shape)
 
 
 # ----------------------------------------------------------------------------------- primitives of one and two operands
@@ -132,7 +125,7 @@ def binary(forward=None, *, floating=False, bools=True, prepare=None):
     """
     if forward is None:
         return lambda function: binary(function, floating=floating, bools=bools, prepare=prepare)
-    rule = Rule(forward, undo_broadcast=unbroadcast)
+    rule = Rule(forward, undo_broadcast=sum_to)
     prepare = prepare or functools.partial(promote, rule.name, floating, bools)
 
     def call(input, other):
@@ -266,7 +259,7 @@ def div_(a, b):
     return a / b
 
 
-div_.vjps(a=lambda g, b: g / b, b=lambda g, a, b: g * (a / b) / -b)  # not by the output, which may change in place
+div_.vjps(a=lambda g, b: g / b, b=lambda g, a, b: sum_to(g * (a / b), b.shape) / -b)
 
 
 def divisors(a, b, operation):
@@ -645,7 +638,7 @@ def tanh(x):
     return xp.tanh(x)
 
 
-tanh.vjp(lambda g, y: tanh_gradient(g, y) if y.__class__ is Array else g * (1 - y * y))
+tanh.vjp(lambda g, y: tanh_gradient(g, y) if y.__class__ is Array and y.ndim else g * (1 - y * y))
 
 
 # ------------------------------------------------------------------------------------------------ the error function

@@ -3,7 +3,7 @@
 import functools
 
 from ..autograd import primitive
-from ..backend import constant, row_maxima, row_sums, xp
+from ..backend import column_sums, constant, row_maxima, row_sums, xp
 from .elementwise import rsqrt, sum_to
 from .index import identity
 from .linalg import mm_
@@ -29,9 +29,9 @@ def cross_entropy_(x, target):
     x = x - row_maxima(x)
     p = xp.exp(x)
     s = row_sums(p)
-    loss = xp.log(s).sum() - x.reshape(-1).take(row_starts(n, c) + target).sum()
+    losses = xp.log(s) - x.reshape(-1).take(row_starts(n, c) + target).reshape(n, 1)
     p /= s
-    return loss / constant(n, x.dtype), p
+    return column_sums(losses).reshape(()) / constant(n, x.dtype), p
 
 
 @cross_entropy_.vjp
@@ -58,9 +58,9 @@ def batch_norm_(x, weight, bias, mean, var, dims, eps):
     inverse = 1 / xp.sqrt(var + constant(eps, x.dtype))
     normalised = x - mean
     normalised *= inverse
-    y = normalised if weight is None else normalised * weight
+    y = normalised.copy() if weight is None else normalised * weight.reshape(mean.shape)
     if bias is not None:
-        y += bias
+        y += bias.reshape(mean.shape)
     return y, normalised, inverse
 
 
@@ -69,12 +69,12 @@ def batch_norm_vjp(g, x, weight, dims, eps, normalised, inverse, needs):
     if normalised is None:  # the gradient itself will be differentiated: its parts must be functions of x
         inverse = rsqrt(var_(x, dims, count(x.shape, dims), True) + eps)
         normalised = (x - mean_(x, dims, True)) * inverse
-    along, bias = sum_(g * normalised, dims, True), sum_(g, dims, True)
+    along, bias = sum_to(g * normalised, inverse.shape), sum_to(g, inverse.shape)
     if needs[0]:
         n = count(x.shape, dims)
-        scale = inverse if weight is None else inverse * weight
+        scale = inverse if weight is None else inverse * weight.reshape(inverse.shape)
         x = (g - bias * (1 / n) - normalised * (along * (1 / n))) * scale
-    return [x if needs[0] else None, along, bias, None, None, None, None]
+    return [x if needs[0] else None, along.reshape(-1), bias.reshape(-1), None, None, None, None]
 
 
 @primitive(extras=("normalised", "inverse"))

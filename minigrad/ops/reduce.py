@@ -1,6 +1,7 @@
 """Sums, means, extremes and softmax: operations along dimensions."""
 
 import builtins
+import functools
 import math
 from collections import namedtuple
 
@@ -23,15 +24,18 @@ def dims_of(dim, ndim, operation):
     return tuple(dims) if ndim else ()
 
 
+@functools.lru_cache(1024)
 def kept(shape, dims):
     """The shape with size 1 at the reduced dimensions."""
     return tuple(1 if i in dims else n for i, n in enumerate(shape))
 
 
+@functools.lru_cache(1024)
 def dropped(shape, dims):
     return tuple(n for i, n in enumerate(shape) if i not in dims)
 
 
+@functools.lru_cache(1024)
 def count(shape, dims):
     return math.prod(shape[d] for d in dims)
 

@@ -29,7 +29,7 @@ class LRScheduler:
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
-                raise KeyError(f"last_epoch={last_epoch} needs an 'initial_lr', not found in param_groups[{i}]")
+                raise KeyError(f"last_epoch={last_epoch} needs an 'initial_lr', param_groups[{i}] has none")
         self.optimizer, self.last_epoch = optimizer, last_epoch
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         if type(optimizer).step is Optimizer.step:  # another step does not say that it was called
@@ -83,7 +83,7 @@ class LRScheduler:
         return {name: value for name, value in self.__dict__.items() if name not in self.unsaved}
 
     def load_state_dict(self, state_dict):
-        """Go on from a `state_dict`; load the optimiser's own after making this, which sets learning rates."""
+        """Go on from a `state_dict`; load the optimiser's after making this: it sets learning rates."""
         self.__dict__.update({name: value for name, value in state_dict.items() if name not in self.unsaved})
 
 

@@ -70,7 +70,7 @@ class Optimizer:
     # --------------------------------------------------------------------------------------- the step
 
     def step(self, closure=None):
-        """Update all parameters that have a gradient. `closure`, if any, computes the loss, which is returned."""
+        """Update what has a gradient; `closure`, if given, computes the loss anew, and that is returned."""
         loss = None
         if closure is not None:
             with enable_grad():

@@ -35,9 +35,9 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
                 f"batch_norm: {name} should contain {x.shape[1]} elements of {x.dtype}, got shape {value.array.shape} of "
                 f"{value.array.dtype}"
             )
-    weight = None if weight is None else reshape_(weight, size)
-    bias = None if bias is None else reshape_(bias, size)
     if not training:
+        weight = None if weight is None else reshape_(weight, size)
+        bias = None if bias is None else reshape_(bias, size)
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: running_mean and running_var must be defined in evaluation mode")
         inverse = 1 / xp.sqrt(running_var.array + constant(eps, x.dtype)).reshape(size)

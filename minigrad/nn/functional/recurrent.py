@@ -25,14 +25,13 @@ def times(length, reverse):
     return range(length - 1, -1, -1) if reverse else range(length)
 
 
-def states(y, first, reverse):
-    """The hidden state that each step started from, from those that the steps ended with."""
-    return xp.concatenate((y[1:], first[None]) if reverse else (first[None], y[:-1]))
+def weight_gradient(g, first, h, reverse):
+    """The gradient of a weight (out, in) that was multiplied with the hidden states.
 
-
-def weight_gradient(g, h):
-    """The gradient of a weight (out, in) that multiplied h (T, N, in), from that of the products, g (T, N, out)."""
-    return g.reshape(-1, g.shape[-1]).T.dot(h.reshape(-1, h.shape[-1]))
+    `g` (T, N, out) is the gradient of the products; the states were `first` (N, in) and then all but the last of h (T, N, in).
+    """
+    later, earlier, start = (g[:-1], h[1:], g[-1]) if reverse else (g[1:], h[:-1], g[0])
+    return later.reshape(-1, g.shape[-1]).T.dot(earlier.reshape(-1, h.shape[-1])) + start.T.dot(first)
 
 
 # ------------------------------------------------------------------------------------------------------ plain (Elman)
@@ -69,7 +68,7 @@ def rnn_vjp(g, y, x, h, w, nonlinearity, reverse, needs):
         dx = slope[t]
         dx *= g[t] + dh
         dh = dx.dot(w)
-    dw = weight_gradient(slope, states(y, h, reverse)) if needs[2] else None
+    dw = weight_gradient(slope, h, y, reverse) if needs[2] else None
     return slope, dh, dw, None, None
 
 
@@ -91,24 +90,24 @@ def lstm_steps(x, h, c, w, reverse):
 
 @primitive(extras=("gates", "cells", "tanh_cells"))
 def lstm_(x, h, c, w, reverse):
-    length, size = len(x), h.shape[1]
-    gates = xp.empty(x.shape, x.dtype)
-    y = xp.empty((length + 1, *h.shape), x.dtype)
-    cells, tanh_cells = xp.empty(y.shape, x.dtype), xp.empty((length, *h.shape), x.dtype)
+    length, size, dtype = len(x), h.shape[1], x.dtype
+    y, gates = xp.empty((length + 1, *h.shape), dtype), xp.empty(x.shape, dtype)
+    cells, tanh_cells = xp.empty((length, *h.shape), dtype), xp.empty((length, *h.shape), dtype)
     # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2: one call of tanh serves all four gates
-    half = xp.full(4 * size, 0.5, x.dtype)
-    half[2 * size : 3 * size] = 1
-    x, transposed, rest = x * half, w.T * half, 1 - half
-    cells[length] = c
+    scale = xp.full(4 * size, 0.5, dtype)
+    scale[2 * size : 3 * size] = 1
+    shift, transposed = 1 - scale, w.T
     for t in times(length, reverse):
-        a = h.dot(transposed, gates[t])
+        a = gates[t]
+        h.dot(transposed, a)
         a += x[t]
+        a *= scale
         xp.tanh(a, a)
-        a *= half
-        a += rest
-        new = xp.multiply(a[:, :size], a[:, 2 * size : 3 * size], cells[t])
-        new += a[:, size : 2 * size] * c
-        c = new
+        a *= scale
+        a += shift
+        c = a[:, size : 2 * size] * c
+        c += a[:, :size] * a[:, 2 * size : 3 * size]
+        cells[t] = c
         h = xp.multiply(xp.tanh(c, tanh_cells[t]), a[:, 3 * size :], y[t])
     y[length] = c
     return y, gates, cells, tanh_cells
@@ -119,24 +118,29 @@ def lstm_vjp(g, y, x, h, c, w, reverse, gates, cells, tanh_cells, needs):
     if gates is None:
         return by_steps(lstm_steps, g, (x, h, c, w), (reverse,), needs[:4]) + [None]
     length, size = len(x), h.shape[1]
-    before = states(cells[:length], c, reverse)
-    i, f, n, o = (gates[:, :, k * size : (k + 1) * size] for k in range(4))
-    dx = xp.empty(gates.shape, gates.dtype)  # first d c / d gate (d h / d gate for o), of all steps at once
-    di, df, dn, do = (dx[:, :, k * size : (k + 1) * size] for k in range(4))
-    di[...] = n * i * (1 - i)
-    df[...] = before * f * (1 - f)
-    dn[...] = i * (1 - n * n)
-    do[...] = tanh_cells * o * (1 - o)
-    through = o * (1 - tanh_cells * tanh_cells)  # d h / d c
+    dx, slope = xp.empty(gates.shape, gates.dtype), xp.empty(gates.shape[1:], gates.dtype)
+    is_tanh = xp.zeros(4 * size, gates.dtype)
+    is_tanh[2 * size : 3 * size] = 1
     dh, dc = 0, g[length]
-    by_gate = dx.reshape(*dx.shape[:2], 4, size)
     for t in times(length, not reverse):
-        dh = dh + g[t]
-        dc = dc + dh * through[t]
-        by_gate[t, :, :3] *= dc[:, None]
-        by_gate[t, :, 3] *= dh
-        dh, dc = dx[t].dot(w), dc * f[t]
-    dw = weight_gradient(dx, states(y[:length], h, reverse)) if needs[3] else None
+        a, d, tanh_c, first = gates[t], dx[t], tanh_cells[t], t == (length - 1 if reverse else 0)
+        i, f, n, o = (a[:, k * size : (k + 1) * size] for k in range(4))
+        dh = g[t] + dh
+        through = tanh_c * tanh_c
+        xp.subtract(1, through, through)
+        through *= o
+        through *= dh
+        dc = dc + through
+        xp.multiply(dc, n, d[:, :size])
+        xp.multiply(dc, c if first else cells[t + 1 if reverse else t - 1], d[:, size : 2 * size])
+        xp.multiply(dc, i, d[:, 2 * size : 3 * size])
+        xp.multiply(dh, tanh_c, d[:, 3 * size :])
+        xp.subtract(1, a, slope)  # the slope of sigmoid: (1 - a) * a; of tanh: (1 - a) * (a + 1)
+        d *= slope
+        xp.add(a, is_tanh, slope)
+        d *= slope
+        dh, dc = d.dot(w), dc * f
+    dw = weight_gradient(dx, h, y[:length], reverse) if needs[3] else None
     return dx, dh, dc, dw, None
 
 
@@ -186,19 +190,22 @@ def gru_vjp(g, y, x, h, w, b, reverse, gates, news, products, needs):
     if gates is None:
         return by_steps(gru_steps, g, (x, h, w, b), (reverse,), needs[:4]) + [None]
     length, size = len(x), h.shape[1]
-    before = states(y, h, reverse)
-    r, z = gates[:, :, :size], gates[:, :, size:]
-    dn = (1 - z) * (1 - news * news)
-    dz = (before - news) * z * (1 - z)
-    dr = dn * products * r * (1 - r)
-    dx = xp.concatenate((dr, dz, dn), 2)  # d h / d gate, of all steps at once
-    da = xp.concatenate((dr, dz, dn * r), 2)  # the same for what the hidden state was multiplied to
-    dx_by_gate, da_by_gate = (d.reshape(*d.shape[:2], 3, size) for d in (dx, da))
+    dx, da = xp.empty(x.shape, x.dtype), xp.empty(x.shape, x.dtype)  # of x[t] and of h @ w.T + b
     dh = 0
     for t in times(length, not reverse):
-        dh = dh + g[t]
-        dx_by_gate[t] *= dh[:, None]
-        da_by_gate[t] *= dh[:, None]
-        dh = da[t].dot(w) + dh * z[t]
-    dw = weight_gradient(da, before) if needs[2] else None
+        rz, n, d, first = gates[t], news[t], dx[t], t == (length - 1 if reverse else 0)
+        z = rz[:, size:]
+        dh = g[t] + dh
+        dn = xp.multiply(1 - z, 1 - n * n, d[:, 2 * size :])
+        dn *= dh
+        xp.multiply(dn, products[t], d[:, :size])
+        xp.subtract(h if first else y[t + 1 if reverse else t - 1], n, d[:, size : 2 * size])
+        d[:, size : 2 * size] *= dh
+        d[:, : 2 * size] *= rz
+        d[:, : 2 * size] *= 1 - rz
+        da[t] = d
+        da[t, :, 2 * size :] *= rz[:, :size]
+        dh *= z
+        dh += da[t].dot(w)
+    dw = weight_gradient(da, h, y, reverse) if needs[2] else None
     return dx, dh, dw, da.sum((0, 1)) if needs[3] else None, None

@@ -39,32 +39,32 @@ class DataLoader:
                 f"DataLoader: num_workers={num_workers} and timeout={timeout} should be non-negative and "
                 f"prefetch_factor={prefetch_factor} positive"
             )
-        if num_workers == 0 and (timeout or prefetch_factor is not None or worker_init_fn is not None):
-            raise ValueError("DataLoader: timeout, prefetch_factor and worker_init_fn need num_workers > 0")
+        if num_workers == 0 and (timeout or prefetch_factor is not None):
+            raise ValueError("DataLoader: timeout and prefetch_factor need num_workers > 0")
         if pin_memory:
             warnings.warn("DataLoader: pin_memory=True has no effect, memory is never pinned", stacklevel=2)
         self.iterable = isinstance(dataset, IterableDataset)
         if self.iterable:
-            options = dict(shuffle=shuffle, sampler=sampler, batch_sampler=batch_sampler, num_workers=num_workers)
-            for name, option in options.items():
-                if option not in (None, False, 0):
-                    raise ValueError(f"DataLoader with IterableDataset: unspecified {name} expected, got {option}")
+            if shuffle or sampler is not None or batch_sampler is not None:
+                raise ValueError("DataLoader: an IterableDataset excludes shuffle, sampler and batch_sampler")
+            if num_workers:
+                raise ValueError("DataLoader: an IterableDataset excludes num_workers, it cannot be shared")
+            sampler = dataset  # gives samples instead of indices
         if sampler is not None and shuffle:
-            raise ValueError("sampler excludes shuffle")
+            raise ValueError("DataLoader: sampler excludes shuffle")
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError("batch_sampler excludes batch_size, shuffle, sampler and drop_last")
+                raise ValueError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler, drop_last")
             batch_size = None
         elif batch_size is None and drop_last:
-            raise ValueError("batch_size=None excludes drop_last")
-        self.batched = batch_size is not None or batch_sampler is not None
-        if not self.iterable:
-            if shuffle:
-                sampler = RandomSampler(dataset, generator=generator)
-            elif sampler is None:
-                sampler = SequentialSampler(dataset)
-            if batch_size is not None:
-                batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+            raise ValueError("DataLoader: batch_size=None excludes drop_last")
+        if shuffle:
+            sampler = RandomSampler(dataset, generator=generator)
+        elif sampler is None:
+            sampler = SequentialSampler(dataset)
+        if batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.batched = batch_sampler is not None
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.sampler, self.batch_sampler, self.generator = sampler, batch_sampler, generator
         self.collate_fn = collate_fn or (default_collate if self.batched else default_convert)
@@ -79,16 +79,13 @@ class DataLoader:
 
     def __len__(self):
         """How many batches; TypeError where the length of the data set or of the sampler is not known."""
-        if not self.iterable:
-            return len(self.batch_sampler if self.batched else self.sampler)
-        return len(self.batches_of(self.dataset) if self.batched else self.dataset)
+        return len(self.batch_sampler if self.batched else self.sampler)
 
     def __iter__(self):
-        if self.iterable:
-            draw_seed(self.generator)
-            return self.stream(iter(self.dataset))
         indices = iter(self.batch_sampler if self.batched else self.sampler)
         seed = draw_seed(self.generator)
+        if self.iterable:
+            return map(self.collate_fn, indices)
         return self.ahead(indices, seed) if self.num_workers else map(self.fetch, indices)
 
     def fetch(self, index):
@@ -97,13 +94,6 @@ class DataLoader:
             return self.collate_fn(self.dataset[index])
         batch = whole(self.dataset, index) if self.collate_fn is default_collate else None
         return self.collate_fn(samples(self.dataset, index)) if batch is None else batch
-
-    def stream(self, iterator):
-        """The batches of an IterableDataset."""
-        yield from map(self.collate_fn, self.batches_of(iterator) if self.batched else iterator)
-
-    def batches_of(self, samples):
-        return BatchSampler(samples, self.batch_size, self.drop_last)
 
     def ahead(self, indices, seed):
         """An iterator over the batches that threads make ahead of time; the first of them at once."""
