@@ -14,8 +14,8 @@ The rules that a vjp keeps:
 - A name listed in the primitive's `extras` is an intermediate that the forward computed anyway; it is there in an
   ordinary backward and None under `create_graph=True`, where it would wrongly count as a constant.
 
-A primitive called with raw arrays only returns a raw array. `@primitive` here is the general form; `ops/elementwise.py`
-has two leaner ones for one and two operands.
+A primitive called with raw arrays only returns a raw array. `@primitive` is quickest with one Tensor; the form for two
+operands that broadcast is `@binary` in `ops/elementwise.py`.
 """
 
 import contextlib
@@ -167,10 +167,6 @@ class Variable:
             tensor.node, tensor.origin = again.node, again.origin
         return self.node
 
-    def leaf(self):
-        """Ask for gradients of this tensor: from here on the graph of its uses ends in a Leaf."""
-        self.node = Leaf(self.array.shape)
-
 
 Tensor = Variable  # what primitives return; `tensor.py` registers its class
 
@@ -212,7 +208,7 @@ class Rule:
         self.plans = {}  # the same for every slot, by which inputs want a gradient
 
     def refuse(self, g, shape):
-        raise RuntimeError(f"{self.name}: its vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
+        raise RuntimeError(f"{self.name}: a vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
 
     def takes(self, function):
         g, *names = inspect.signature(function).parameters
@@ -315,7 +311,9 @@ def several_inputs(rule):
         output = wrap(y)
         if True in wanted and rule.differentiable and mode.enabled:
             keep = rule.plans.get(wanted) or rule.plan(wanted)
-            values = (output.array, *arrays) if rule.variadic else (output.array, *arrays, getattr(arrays[0], "shape", None), *extra)
+            values = [output.array, *arrays]
+            if not rule.variadic:
+                values += [getattr(arrays[0], "shape", None), *extra]
             kept = [value if k else None for k, value in zip(keep, values)]
             versions = [x.version if k and isinstance(x, Variable) else None for k, x in zip(keep, (output, *args))]
             output.node = Node(rule, parents, kept, versions if any(versions) else (), output.array.shape)
@@ -362,8 +360,9 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
     heap, pending, owned, found = [], {}, set(), {}
 
     def send(node, g, source):
-        if node.rule is None and targets is None and node.hooks is None:
+        if node.rule is None and targets is None and node.hooks is None and (node.grad is None or node in owned):
             accumulate(node, g, g is not source)
+            owned.add(node)
         elif node not in pending:
             pending[node] = g
             heapq.heappush(heap, (-node.number, node))
@@ -497,7 +496,8 @@ class Hooks:
             answer = function(tensor)
             if answer is not None:
                 if not isinstance(answer, Variable) or answer.array.shape != node.shape:
-                    raise RuntimeError(f"hook {function!r}: expected a Tensor of shape {node.shape} or None, got {answer!r}")
+                    expected = f"expected a Tensor of shape {node.shape} or None"
+                    raise RuntimeError(f"hook {function!r}: {expected}, got {answer!r}")
                 g = answer if isinstance(g, Variable) else answer.array
         if self.retain:
             node.grad = g if isinstance(g, Variable) else wrap(xp.array(g))

@@ -1,5 +1,6 @@
 """Indexing: views by slices and numbers, copies by index tensors."""
 
+import functools
 import math
 import operator
 
@@ -41,7 +42,7 @@ def add_rows(g, index, size):
     index = index.reshape(-1)
     g = g.reshape(len(index), -1) if len(index) else g.reshape(0, math.prod(size[1:]))
     if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f":
-        return identity(size[0], g.dtype).take(index, 0).T.dot(g).reshape(size)
+        return one_hot(index, size[0], g.dtype).T.dot(g).reshape(size)
     x = xp.zeros((size[0], g.shape[1]), g.dtype)
     scatter_add(x, index, g)
     return x.reshape(size)
@@ -50,14 +51,18 @@ def add_rows(g, index, size):
 rows.vjp(lambda g, index, shape: add_rows(g, index, shape))
 add_rows.vjp(lambda g, index: rows(g, index))
 
-_identities = {}
+def one_hot(index, n, dtype):
+    """A row of n zeros with a one at `index`, for each of a flat array of indices in range."""
+    if n <= ONE_HOT_ROWS:
+        return identity(n, dtype).take(index, 0)
+    rows = xp.zeros((len(index), n), dtype)
+    rows[xp.arange(len(index)), index] = 1
+    return rows
 
 
+@functools.lru_cache(64)
 def identity(n, dtype):
-    eye = _identities.get((n, dtype))
-    if eye is None:
-        eye = _identities[n, dtype] = xp.eye(n, dtype=dtype)
-    return eye
+    return xp.eye(n, dtype=dtype)
 
 
 @primitive

@@ -82,7 +82,8 @@ def scaled_mean(state, g, group, scale):
     average(m, g, beta1)
     average(v, g * g, beta2)
     if group.get("amsgrad"):
-        v = xp.maximum(v, state["max_exp_avg_sq"].array, state["max_exp_avg_sq"].array)
+        largest = state["max_exp_avg_sq"].array
+        v = xp.maximum(largest, v, out=largest)
     correction1, correction2 = 1 - beta1 ** state["step"], (1 - beta2 ** state["step"]) ** 0.5
     y = xp.sqrt(v)
     y += constant(group["eps"] * correction2, m.dtype)

@@ -59,12 +59,13 @@ def train(library, optimizer, params, steps=range(STEPS)):
 
 
 def run(library, case):
-    """The trajectory of a case, and {name: array} of the state that its optimiser ends with."""
+    """The trajectory of a case, and the state it ends with: {name: the numbers of all parameters as one vector}."""
     name, settings = CASES[case]
     params = start(library)
     optimizer = getattr(library.optim, name)(params, **settings)
     trajectory, state = train(library, optimizer, params), optimizer.state_dict()["state"]
-    return trajectory, {f"{i}.{name}": value.numpy() for i in state for name, value in state[i].items()}
+    names = state[0] if state else ()
+    return trajectory, {name: np.concatenate([state[i][name].numpy().ravel() for i in state]) for name in names}
 
 
 def main():

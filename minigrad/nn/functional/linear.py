@@ -6,7 +6,8 @@ from ...autograd import changed, primitive, wrap
 from ...backend import within, xp
 from ...ops.elementwise import add, int64
 from ...ops.fused import linear_
-from ...ops.index import add_rows, identity, rows
+from ...ops.index import add_rows, rows
+from ...ops.index import one_hot as one_hot_rows
 from ...ops.linalg import matmul
 from ...ops.shape import reshape_
 
@@ -92,4 +93,4 @@ def one_hot(tensor, num_classes=-1):
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
     if not within(index.reshape(-1), max(classes, 0)):
         raise RuntimeError(f"one_hot: Class values must be non-negative and smaller than num_classes {classes}")
-    return wrap(identity(classes, int64).take(index, 0))
+    return wrap(one_hot_rows(index.reshape(-1), classes, int64).reshape(*index.shape, classes))

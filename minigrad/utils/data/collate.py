@@ -22,7 +22,10 @@ def default_collate(batch):
     if isinstance(sample, Variable):
         return stack(batch)
     if isinstance(sample, np.ndarray) and sample.dtype.kind in "biuf":
-        return stack([as_tensor(array) for array in batch])
+        if any(array.shape != sample.shape for array in batch):
+            shapes = sorted({array.shape for array in batch})
+            raise RuntimeError(f"default_collate: expected arrays of equal shape, got shapes {shapes}")
+        return as_tensor(np.stack(batch))
     if isinstance(sample, np.generic) and sample.dtype.kind in "biuf":
         return tensor(np.array(batch))
     if isinstance(sample, (int, float)):
