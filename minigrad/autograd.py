@@ -300,22 +300,33 @@ def several_inputs(rule):
     """The call of a primitive with Tensors at any place among its arguments, or with none."""
 
     def call(*args):
-        arrays = [a.array if isinstance(a, Variable) else a for a in args]
+        arrays, parents, tensors, tracked = [], [], False, False
+        for a in args:
+            node = None
+            if isinstance(a, Variable):
+                tensors, node = True, a.node if a.origin is None else a.current_node()
+                tracked = tracked or node is not None
+                a = a.array
+            arrays.append(a)
+            parents.append(node)
         y, extra = rule.forward(*arrays), ()
         if rule.extras:
             y, *extra = y
-        parents = [a.current_node() if isinstance(a, Variable) else None for a in args]
-        wanted = tuple([p is not None for p in parents])
-        if not any(isinstance(a, Variable) for a in args):
+        if not tensors:
             return y
         output = wrap(y)
-        if True in wanted and rule.differentiable and mode.enabled:
+        if tracked and rule.differentiable and mode.enabled:
+            wanted = tuple([p is not None for p in parents])
             keep = rule.plans.get(wanted) or rule.plan(wanted)
-            values = [output.array, *arrays]
+            kept = [output.array, *arrays]
             if not rule.variadic:
-                values += [getattr(arrays[0], "shape", None), *extra]
-            kept = [value if k else None for k, value in zip(keep, values)]
-            versions = [x.version if k and isinstance(x, Variable) else None for k, x in zip(keep, (output, *args))]
+                kept += [getattr(arrays[0], "shape", None), *extra]
+            versions = [None] * (1 + len(args))
+            for i in range(len(kept)):
+                if i >= len(keep) or not keep[i]:
+                    kept[i] = None
+                elif i <= len(args) and isinstance(x := args[i - 1] if i else output, Variable):
+                    versions[i] = x.version
             output.node = Node(rule, parents, kept, versions if any(versions) else (), output.array.shape)
         return output
 

@@ -108,7 +108,7 @@ CASES = {  # functions of the library, its nn.functional and the tensors; the ar
     ),
     "nll_loss": (lambda m, F, x: F.nll_loss(x, m.tensor(CLASSES)), (X,)),
     "nll_loss weight": (lambda m, F, x: F.nll_loss(x, m.tensor(CLASSES), weight(m, x), reduction="sum"), (X,)),
-    "nll_loss one row": (lambda m, F, x: F.nll_loss(x, m.tensor([3]), reduction="none"), (X[0],)),
+    "nll_loss one row": (lambda m, F, x: F.nll_loss(x, m.tensor(3), reduction="none"), (X[0],)),
     "nll_loss image": (
         lambda m, F, x: F.nll_loss(x, m.tensor([[[0, 1], [2, 0]], [[1, 1], [1, 2]]]), weight(m, x)[:3], ignore_index=1),
         (IMAGE,),
