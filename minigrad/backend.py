@@ -72,6 +72,14 @@ def constant(value, dtype):
     return array
 
 
+def expanded(x, size):
+    """x broadcast to `size` without a copy; writable where x is, which NumPy's own `broadcast_to` is not."""
+    y = xp.broadcast_to(x, size)
+    if not on_gpu and x.flags.writeable:
+        y.flags.writeable = True
+    return y
+
+
 def scatter_add(array, index, values):
     """`array[index] += values` in place, every repeated index counted."""
     xp.add.at(array, index, values)
