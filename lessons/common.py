@@ -88,7 +88,7 @@ class Lesson:
             for step in tqdm(range(steps), desc=label, leave=False, disable=None):  # None: only on a terminal
                 yield step
                 if interrupted:
-                    print(f"{label}: stopped after {step + 1} of {steps} steps")
+                    tqdm.write(f"{label}: stopped after {step + 1} of {steps} steps")
                     return
         finally:
             signal.signal(signal.SIGINT, previous)

@@ -2,7 +2,7 @@
 
 from ..autograd import Leaf, Variable, changed, mode, primitive, tick, wrap
 from ..backend import Array, constant, xp
-from .elementwise import CATEGORY, NUMBERS, add, as_dtype, div, mul, sub, sum_to, zeros_of
+from .elementwise import CATEGORY, NUMBERS, add, as_dtype, div, mul, operand, sub, sum_to, zeros_of
 from .index import gather_, parse, slice_
 
 
@@ -118,17 +118,18 @@ def in_place(operation):
 
 def copy_(self, src, non_blocking=False):
     """Copy the values of `src`, broadcast and cast, into this tensor."""
-    try:
-        return store(self, overwrite(self, as_dtype(src, self.array.dtype)))
-    except ValueError as error:
-        raise RuntimeError(f"copy_: shape {src.array.shape} does not broadcast to {self.array.shape}") from error
+    src = as_dtype(operand(src, "copy_"), self.array.dtype)
+    if not fits(src.shape, self.array.shape):
+        raise RuntimeError(f"copy_: shape {tuple(src.shape)} does not broadcast to {self.array.shape}")
+    return store(self, overwrite(self, src))
 
 
 def fill_(self, value):
     """Set every element to `value`, a number or a 0-d tensor."""
-    if isinstance(value, Variable) and value.array.ndim:
-        raise RuntimeError(f"fill_ only supports a 0-dimension value tensor but got shape {value.array.shape}")
-    return store(self, overwrite(self, as_dtype(value, self.array.dtype)))
+    value = as_dtype(operand(value, "fill_"), self.array.dtype)
+    if value.ndim:
+        raise RuntimeError(f"fill_ only supports a 0-dimension value tensor but got shape {tuple(value.shape)}")
+    return store(self, overwrite(self, value))
 
 
 def zero_(self):
@@ -138,11 +139,12 @@ def zero_(self):
 
 def setitem(self, index, value):
     """`self[index] = value`: a number, or a Tensor that broadcasts to the selected shape."""
-    if not isinstance(value, (Variable, *NUMBERS)):
-        raise TypeError(f"can't assign a {type(value).__name__} to a Tensor; expected a Tensor or a number")
+    value = operand(value, "setitem")
+    if isinstance(value, Array):
+        raise TypeError("setitem(): expected a Tensor or a number, got an array; make it a tensor first")
+    value = as_dtype(value, self.array.dtype)
     basic, advanced = parse(index, self.array.shape)
     target = self if basic is None else slice_(self, basic)
-    value = as_dtype(value, self.array.dtype)
     shape = target.array.shape if advanced is None else target.array[advanced].shape
     if isinstance(value, Variable):
         while value.array.ndim > len(shape) and value.array.shape[0] == 1:

@@ -4,7 +4,7 @@ import math
 import operator
 
 from ..autograd import Variable, primitive, view
-from ..backend import xp
+from ..backend import expanded, xp
 from .elementwise import as_dtype, result_type, sum_to
 
 

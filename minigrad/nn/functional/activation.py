@@ -9,8 +9,9 @@ import warnings
 
 from ...autograd import Variable, primitive
 from ...backend import constant, xp
-from ...ops import elementwise, reduce
-from ...ops.elementwise import abs, clamp_, erf, exp, sigmoid, square, sum_to, tanh, unary
+from ...ops import reduce
+from ...ops.elementwise import abs, erf, exp, sigmoid, square, sum_to, tanh, unary
+from ...ops.elementwise import relu as relu_
 from ...ops.inplace import store
 from ...ops.shape import dim_of, reshape_, split
 
@@ -34,7 +35,7 @@ def result(output, input, inplace):
 
 def relu(input, inplace=False):
     """max(x, 0)."""
-    return result(elementwise.relu(input), input, inplace)
+    return result(relu_(input), input, inplace)
 
 
 @primitive
@@ -147,7 +148,7 @@ def elu_(x, alpha, scale, inner):
 
 @elu_.vjp
 def elu_vjp(g, x, alpha, scale, inner):
-    return g * (x > 0) * scale + g * (x <= 0) * (scale * alpha * inner) * exp(clamp_(x, None, 0.0) * inner)
+    return g * (x > 0) * scale + g * (x <= 0) * (scale * alpha * inner) * exp(relu_(-x) * -inner)
 
 
 def elu(input, alpha=1.0, inplace=False):

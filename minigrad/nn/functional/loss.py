@@ -5,7 +5,7 @@ import warnings
 
 from ...autograd import Variable, primitive, wrap
 from ...backend import constant, within, xp
-from ...ops.elementwise import abs, clamp_, exp, int64, log, log1p, sigmoid, square, sum_to
+from ...ops.elementwise import abs, clamp_, exp, int64, log, log1p, sigmoid, square
 from ...ops.fused import cross_entropy_
 from ...ops.index import along, gather_
 from ...ops.reduce import log_softmax, mean, sum
@@ -141,8 +141,8 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     """
     x, y = input.array, target.array
     if (
-        weight is None and reduction == "mean" and not label_smoothing and x.ndim == 2 and y.dtype is int64
-        and y.shape == x.shape[:1] and y.size and x.dtype.kind == "f" and within(y, x.shape[1])
+        weight is None and reduction == "mean" and not label_smoothing and ignore_index < 0 and x.ndim == 2
+        and y.dtype is int64 and y.shape == x.shape[:1] and y.size and x.dtype.kind == "f" and within(y, x.shape[1])
     ):  # fmt: skip
         return cross_entropy_(input, y)
     if not 0 <= label_smoothing <= 1:
@@ -168,15 +168,16 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
 
 
 @primitive
-def binary_cross_entropy_(x, y):
+def binary_cross_entropy_(x, target):
     zero, one, lowest = x == 0, x == 1, constant(-100, x.dtype)
     log_x = xp.where(zero, lowest, xp.maximum(xp.log(x + zero), lowest))
     log_rest = xp.where(one, lowest, xp.maximum(xp.log1p(-x * ~one), lowest))
-    return -(y * log_x + (1 - y) * log_rest)
+    return -(target * log_x + (1 - target) * log_rest)
 
 
 binary_cross_entropy_.vjps(
-    x=lambda g, x, y: g * (x - y) / clamp_(x * (1 - x), 1e-12, None), y=lambda g, x: g * (log1p(-x) - log(x))
+    x=lambda g, x, target: g * (x - target) / clamp_(x * (1 - x), 1e-12, None),
+    target=lambda g, x: g * (log1p(-x) - log(x)),
 )
 
 
@@ -203,12 +204,12 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     return reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy")
 
 
-@primitive(undo_broadcast=sum_to)
-def logits_(x, y):
-    return xp.maximum(x, 0) - x * y + xp.log1p(xp.exp(-xp.abs(x)))
+@primitive
+def logits_(x, target):
+    return xp.maximum(x, 0) - x * target + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-logits_.vjps(x=lambda g, x, y: g * (sigmoid(x) - y), y=lambda g, x: -g * x)
+logits_.vjps(x=lambda g, x, target: g * (sigmoid(x) - target), target=lambda g, x: -g * x)
 
 
 def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="mean", pos_weight=None):

@@ -1,0 +1,110 @@
+"""The seam to the array library: its choice, its errors, and what it does differently for speed."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigrad import backend
+
+ROOT = Path(backend.__file__).parent
+
+
+def imported_with(choice):
+    """What `import minigrad` prints at the end, in a process of its own that has MINIGRAD_BACKEND=choice."""
+    environment = {**os.environ, "MINIGRAD_BACKEND": choice, "PYTHONPATH": str(ROOT.parent)}
+    done = subprocess.run([sys.executable, "-c", "import minigrad"], env=environment, capture_output=True, text=True)
+    return done.stderr.strip().rpartition("\n")[2]
+
+
+def test_numpy_is_the_default():
+    assert backend.use("numpy") is np
+    if os.environ.get("MINIGRAD_BACKEND", "numpy") == "numpy":
+        assert backend.xp is np
+
+
+def test_an_unknown_library_is_one_sentence():
+    assert imported_with("jax") == "ValueError: MINIGRAD_BACKEND: expected 'numpy' or 'cupy', got 'jax'"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
+def test_a_missing_cupy_is_one_sentence():
+    message = imported_with("cupy")
+    assert message.startswith("ImportError: MINIGRAD_BACKEND=cupy: CuPy is not installed; install minigrad[cuda12]")
+    assert "cupy-cuda12x" in message and "cupy-cuda13x" in message
+
+
+def test_a_missing_gpu_is_one_sentence(monkeypatch):
+    cupy = types.ModuleType("cupy")
+    cupy.is_available = lambda: False
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    with pytest.raises(RuntimeError, match="finds no CUDA GPU; check the NVIDIA driver"):
+        backend.use("cupy")
+
+
+def test_a_gpu_that_answers_is_used(monkeypatch):
+    cupy = types.ModuleType("cupy")
+    cupy.is_available = lambda: True
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    assert backend.use("cupy") is cupy
+
+
+def test_no_other_file_names_the_array_library():
+    """NumPy elsewhere is for what lives on the host: the random stream, data files, printing, histograms."""
+    host = {"backend.py", "random.py", "datasets.py", "creation.py", "printing.py", "serialization.py", "reduce.py"}
+    for file in ROOT.rglob("*.py"):
+        text = file.read_text()
+        assert "import cupy" not in text, file
+        if file.name not in host and "utils" not in file.parts and "datasets" not in file.parts:
+            assert not re.search(r"^\s*(import numpy|from numpy)", text, re.MULTILINE), file
+
+
+def test_every_array_function_in_use_exists_in_cupy():
+    cupy = pytest.importorskip("cupy")
+    names = {name for file in ROOT.rglob("*.py") for name in re.findall(r"\bxp\.([a-zA-Z_]\w*)", file.read_text())}
+    assert len(names) > 50
+    assert sorted(name for name in names if not hasattr(cupy, name)) == []
+
+
+@pytest.mark.parametrize("value", [0.1, -0.0, 0.0, 3, True, float("inf"), 1e300])
+@pytest.mark.parametrize("dtype", [np.dtype("float32"), np.dtype("float64")])
+def test_constants_are_the_number_in_the_dtype(value, dtype):
+    with np.errstate(over="ignore"):
+        for _ in range(2):  # made, then kept
+            array = backend.constant(value, dtype)
+            assert array.dtype == dtype and array.shape == ()
+            assert array == dtype.type(value) and np.signbit(array) == np.signbit(value)
+
+
+def test_constants_and_ones_do_not_pile_up():
+    for i in range(10000):
+        backend.constant(i + 0.5, np.dtype("float32"))
+        backend.column_sums(np.ones((i % 200 + 1, 1), np.float32))
+    assert len(backend._constants) <= 4096 and len(backend._ones) <= 64
+
+
+def test_the_short_ways_equal_the_plain_ones(rng=np.random.default_rng(0)):
+    x, y = rng.standard_normal((5, 7)), np.tanh(rng.standard_normal((5, 7)))
+    np.testing.assert_allclose(backend.column_sums(x), x.sum(0))
+    np.testing.assert_allclose(backend.row_sums(x), x.sum(1, keepdims=True))
+    np.testing.assert_array_equal(backend.row_maxima(x), x.max(1, keepdims=True))
+    np.testing.assert_allclose(backend.total(x, (0,)), x.sum(0, keepdims=True))
+    np.testing.assert_allclose(backend.total(x, (0, 1)), x.sum(keepdims=True))
+    np.testing.assert_allclose(backend.tanh_gradient(x, y), x * (1 - y * y))
+    row = x[:1].copy()
+    for shape in ((4, 7), (1, 7)):
+        np.testing.assert_array_equal(backend.expanded(row, shape), np.broadcast_to(row, shape))
+    np.testing.assert_array_equal(backend.expanded(x.T, (7, 5)), x.T)
+
+
+@pytest.mark.parametrize(("index", "size", "answer"), [
+    ([0, 2, 1], 3, True), ([3], 3, False), ([-1], 3, False), ([], 3, True), ([0, 2**60], 3, False),
+])  # fmt: skip
+def test_within(index, size, answer):
+    assert backend.within(np.array(index, np.int64), size) is answer
