@@ -9,7 +9,6 @@ import sys
 from collections import Counter, namedtuple
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 from tqdm import tqdm
 
@@ -63,7 +62,7 @@ class Lesson:
         self.rows = []
         self.show = NOTEBOOK or self.options.show
         if not self.show:
-            matplotlib.use("agg")
+            plt.switch_backend("agg")
 
     def steps(self, full, quick):
         """The length of a training run: `full`, unless --steps or --quick shorten it."""

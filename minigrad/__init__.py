@@ -1,10 +1,11 @@
 """minigrad: a deep-learning framework to read, with PyTorch's words and PyTorch's numbers."""
 
-from . import autograd, nn, optim, random, utils
+from . import autograd, linalg, nn, optim, random, utils
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .creation import (
-    arange, as_tensor, bernoulli, empty, empty_like, eye, from_numpy, full, full_like, linspace, multinomial, normal, ones,
-    ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
+    arange, as_tensor, bernoulli, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace, multinomial,
+    normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor, zeros,
+    zeros_like,
 )  # fmt: skip
 from .ops.elementwise import (
     abs, acos, add, addcdiv, addcmul, allclose, asin, atan, atan2, bitwise_and, bitwise_left_shift, bitwise_not,
@@ -14,18 +15,34 @@ from .ops.elementwise import (
     nan_to_num, ne, neg, pow, reciprocal, relu, remainder, result_type, round, rsqrt, sigmoid, sign, sin, sinh, sqrt,
     square, sub, tan, tanh, trunc, where,
 )  # fmt: skip
-from .ops.linalg import matmul
+from .ops.diagonal import diag, diag_embed, diagonal, trace, tril, triu
+from .ops.einsum import einsum
+from .ops.extreme import amax, amin, aminmax, argmax, argmin, max, min
+from .ops.gather import (
+    argwhere, gather, index_add, index_copy, index_fill, index_select, masked_select, nonzero, scatter, scatter_add, take,
+    take_along_dim,
+)  # fmt: skip
+from .ops.histograms import bincount, histc, histogram
+from .ops.join import (
+    cat, chunk, flip, hstack, repeat_interleave, roll, rot90, split, stack, tensor_split, tile, unbind, vstack,
+)  # fmt: skip
+from .ops.linalg import addmm, addmv, baddbmm, bmm, dot, inner, matmul, mm, mv, norm, outer
 from .ops.reduce import (
-    all, amax, amin, any, argmax, argmin, histc, histogram, log_softmax, logsumexp, max, mean, min, softmax, std, sum, var,
+    all, any, count_nonzero, log_softmax, logsumexp, mean, softmax, std, std_mean, sum, var, var_mean,
 )  # fmt: skip
+from .ops.running import cumprod, cumsum, prod
 from .ops.shape import (
-    broadcast_to, cat, chunk, flatten, permute, reshape, split, squeeze, stack, t, transpose, unbind, unsqueeze,
+    broadcast_tensors, broadcast_to, flatten, meshgrid, movedim, permute, ravel, reshape, squeeze,
+    swapaxes, t, transpose, unflatten, unsqueeze,
 )  # fmt: skip
+from .ops.sorting import argsort, bucketize, median, searchsorted, sort, topk, unique
 from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 from .tensor import (
     Size, Tensor, bool, float16, float32, float64, int8, int16, int32, int64, uint8,
 )  # fmt: skip
 
+concat = concatenate = cat
+moveaxis, swapdims = movedim, swapaxes
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 __version__ = "0.1.0"

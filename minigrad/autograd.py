@@ -24,7 +24,7 @@ import inspect
 import itertools
 import threading
 
-from .backend import Array, asarray, xp
+from .backend import NUMBERS, Array, asarray, xp
 
 new = object.__new__
 tick = itertools.count(1).__next__  # numbers nodes and in-place changes, so that each knows what came first
@@ -115,7 +115,9 @@ class Node:
         self.hooks = None
 
     def name(self):
-        return self.rule.title
+        """torch's name of the operation, such as "AddBackward0"."""
+        title = titles.get(self.rule.name, self.rule.title)
+        return title(self) if callable(title) else title
 
     @property
     def next_functions(self):
@@ -135,6 +137,9 @@ class Leaf(Node):
 
     def name(self):
         return "AccumulateGrad"
+
+
+titles = {}  # names of nodes that do not follow from their primitive's: text, or a function of the node; see printing.py
 
 
 class Version:
@@ -259,7 +264,7 @@ def primitive(forward=None, *, extras=(), undo_broadcast=None, floating=False):
 
     All arguments are positional, Tensors and options alike; all but the first few Tensors are options. `extras` names
     the intermediates that the forward returns after its output. `undo_broadcast(g, shape)` sums a gradient to the shape
-    of an input that was broadcast. Where `floating`, integers become float32 first.
+    of an input that was broadcast. Where `floating`, integers take the default dtype.
     """
     if forward is None:
         return lambda function: primitive(function, extras=extras, undo_broadcast=undo_broadcast, floating=floating)
@@ -274,7 +279,7 @@ def primitive(forward=None, *, extras=(), undo_broadcast=None, floating=False):
             return forward(x, *options)[0] if extras else forward(x, *options)
         array, node, extra = x.array, x.node if x.origin is None else x.current_node(), ()
         if floating and array.dtype.kind != "f":
-            array = array.astype("float32")
+            array = array.astype(NUMBERS[float])
         y = forward(array, *options)
         if extras:
             y, *extra = y
@@ -505,13 +510,18 @@ class Hooks:
         for function in list(self.functions.values()):
             tensor = g if isinstance(g, Variable) else wrap(g)
             answer = function(tensor)
-            if answer is not None:
-                if not isinstance(answer, Variable) or answer.array.shape != node.shape:
-                    expected = f"expected a Tensor of shape {node.shape} or None"
-                    raise RuntimeError(f"hook {function!r}: {expected}, got {answer!r}")
-                g = answer if isinstance(g, Variable) else answer.array
+            if answer is None:
+                continue
+            if not isinstance(answer, Variable):
+                raise TypeError(f"hook {function!r}: expected a Tensor or None, got {type(answer).__name__}")
+            if answer.array.shape != node.shape or answer.array.dtype != g.dtype:
+                raise RuntimeError(
+                    f"hook {function!r}: expected a gradient of {g.dtype} and shape {node.shape}, got {answer.array.dtype} "
+                    f"and shape {answer.array.shape}"
+                )
+            g = answer if isinstance(g, Variable) else answer.array
         if self.retain:
-            node.grad = g if isinstance(g, Variable) else wrap(xp.array(g))
+            accumulate(node, g)
         return g
 
 
@@ -548,16 +558,20 @@ def roots_of(tensors, gradients, operation):
                     f"grad can be implicitly created only for scalar outputs: {operation} got shape {array.shape}"
                 )
             g = wrap(xp.ones(array.shape, array.dtype))
+        elif not isinstance(g, Variable):
+            raise TypeError(f"{operation}: gradients can be either Tensors or None, but got {type(g).__name__}")
         elif g.array.shape != array.shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {g.array.shape} and output[{i}] of {array.shape}"
             )
         nodes.append(node)
-        start.append(g)
+        start.append(g if g.array.dtype is array.dtype else g.to(array.dtype))
     return nodes, start
 
 
 def run(tensors, gradients, operation, targets, retain_graph, create_graph):
+    if targets is not None and not targets:
+        raise RuntimeError(f"`inputs` argument to `{operation}()` cannot be empty.")
     nodes, start = roots_of(tensors, gradients, operation)
     if not create_graph:
         start = [g.array for g in start]
@@ -596,6 +610,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     An input that the outputs do not depend on is an error, gives None under `allow_unused`, or zeros under
     `materialize_grads`. The other arguments are those of `backward`.
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: expected allow_unused to be True or left out where materialize_grads is True")
     inputs = sequence(inputs)
     nodes = [x.current_node() for x in inputs]
     if None in nodes:

@@ -39,6 +39,8 @@ on_gpu = xp is not np
 Array = xp.ndarray
 # what a raw value can be: NumPy's reductions return scalars, CuPy's return 0-d arrays
 RAW = Array if on_gpu else (np.ndarray, np.generic)
+# the dtype that torch gives a Python number; that of a float, the default dtype, can be set
+NUMBERS = {float: np.dtype("float32"), int: np.dtype("int64"), bool: np.dtype("bool")}
 
 
 def asarray(value, dtype=None):
@@ -142,3 +144,22 @@ def total(x, dims):
     if dims == (0,) and x.ndim == 2 and x.dtype.kind == "f":
         return column_sums(x).reshape(1, -1)
     return x.sum(dims, keepdims=True) if on_gpu else np.add.reduce(x, dims, keepdims=True)
+
+
+def canonical(array):
+    """The array, its dtype the very object that NumPy uses: the engine compares with `is`, unpickling makes equal ones."""
+    dtype = np.dtype(array.dtype.name)
+    return array if array.dtype is dtype else array.view(dtype)
+
+
+def address(array):
+    """Where the first element of an array lies in memory."""
+    return array.data.ptr if on_gpu else array.ctypes.data
+
+
+def strided(x, shape, strides, offset=0):
+    """The memory of a contiguous array, from a byte offset on, as an array with other strides; not checked."""
+    if on_gpu:
+        x = xp.lib.stride_tricks.as_strided(x.reshape(-1)[offset // x.itemsize :], shape, strides)
+        return x
+    return np.ndarray(shape, x.dtype, x, offset, strides)

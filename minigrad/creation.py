@@ -7,16 +7,54 @@ import numpy as np
 
 from . import random
 from .autograd import Variable, wrap
-from .backend import asarray, to_numpy, xp
+from .backend import asarray, on_gpu, to_numpy, xp
 from .ops import inplace
-from .ops.elementwise import as_dtype, float32, int64, result_type
-from .ops.shape import sizes_of
-from .tensor import Tensor
+from .ops.elementwise import NUMBERS, as_dtype, float32, float64, int64, mismatch, result_type
+from .tensor import DTYPES, Tensor
+
+HERE = "cuda" if on_gpu else "cpu"
 
 
-def made(array, dtype=None, requires_grad=False):
-    tensor = wrap(array if dtype is None else array.astype(dtype, copy=False))
-    return tensor.requires_grad_() if requires_grad else tensor
+def check_device(device, operation):
+    """Refuse a device other than the one that this process computes on."""
+    if device is not None and str(device).split(":")[0] != HERE:
+        raise RuntimeError(
+            f"{operation}: this process computes on {HERE!r}, got device {str(device)!r}; MINIGRAD_BACKEND chooses it"
+        )
+
+
+def dtype_of(dtype, operation):
+    """The NumPy dtype of a `dtype` argument, where minigrad has it."""
+    dtype = xp.dtype(dtype)
+    if dtype not in DTYPES or not dtype.isnative:
+        raise TypeError(f"{operation}(): dtype {dtype} is not supported; expected one of {', '.join(map(str, DTYPES))}")
+    return dtype
+
+
+def size_of(sizes, operation):
+    """The sizes of `f(2, 3)` or `f((2, 3))` as a tuple of ints >= 0."""
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        (sizes,) = sizes
+    try:
+        size = tuple(map(operator.index, sizes))
+    except TypeError as error:
+        raise TypeError(f"{operation}(): expected the size as a tuple of ints, got {sizes!r}") from error
+    if min(size, default=0) < 0:
+        raise RuntimeError(f"{operation}: Trying to create tensor with negative dimension in size {list(size)}")
+    return size
+
+
+def made(array, requires_grad=False):
+    """A new tensor around an array."""
+    return wrap(asarray(array)).requires_grad_(requires_grad)
+
+
+def number(x, operation):
+    """A Python number from one, or from a Tensor or NumPy scalar of one element."""
+    x = x.item() if isinstance(x, (Variable, np.generic)) else x
+    if x.__class__ not in NUMBERS:
+        raise TypeError(f"{operation}(): expected a number, got {type(x).__name__}")
+    return x
 
 
 # -------------------------------------------------------------------------------------------------------- from data
@@ -25,91 +63,109 @@ def made(array, dtype=None, requires_grad=False):
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
     """A tensor with a copy of the data: a number, nested sequences, a NumPy array or a Tensor.
 
-    Python floats become float32, integers int64; arrays keep their dtype.
+    Python floats become float32, integers int64; arrays and their elements keep their dtype.
     """
     check_device(device, "tensor")
+    dtype = None if dtype is None else dtype_of(dtype, "tensor")
     if isinstance(data, Variable):
-        array = data.array
-    elif isinstance(data, (np.ndarray, np.generic, xp.ndarray)):
-        array = asarray(data)
-    else:
-        array = np.asarray(plain(data))
-        if array.dtype == object or array.dtype.kind not in "biuf":
-            raise TypeError(f"tensor(): expected numbers, got {type(data).__name__} of {array.dtype}")
-        array = asarray(array.astype(float32) if array.dtype == np.float64 and dtype is None else array)
-        array = array.astype(float32) if array.size == 0 and dtype is None else array
-    return made(xp.array(array, dtype=dtype, copy=True), None, requires_grad)
+        data = data.array
+    elif not isinstance(data, (np.ndarray, np.generic, xp.ndarray)):
+        data = from_python(data, dtype)
+    dtype_of(data.dtype, "tensor")
+    return made(xp.array(data, dtype=dtype, copy=True, order="C"), requires_grad)
 
 
-def plain(data):
-    """Nested sequences with the Tensors in them as lists or numbers."""
+def from_python(data, dtype):
+    """A number or nested sequences as a NumPy array, of the dtype that torch infers unless `dtype` says another."""
+    first = data
+    while isinstance(first, (list, tuple, range)) and len(first):
+        first = first[0]
+    data = items(data) if isinstance(first, Variable) else data
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"tensor(): expected sequences of equal length at every level, got {data!r:.60}") from error
+    if array.dtype.kind not in "biuf" or array.dtype == xp.uint64:
+        if isinstance(first, int):
+            raise ValueError(f"tensor(): an integer of {data!r:.60} does not fit into int64")
+        error = TypeError if isinstance(first, str) else RuntimeError
+        raise error(f"tensor(): expected numbers, could not infer the dtype of {type(first).__name__}")
+    if dtype is None:
+        from_floats = array.dtype == float64 and not isinstance(first, (np.generic, np.ndarray))
+        return array.astype(float32) if from_floats or not array.size else array
+    if array.dtype.kind in "iu" and dtype.kind in "iu" and array.size:
+        limits = np.iinfo(dtype)
+        if array.max() > limits.max or array.min() < (limits.min or -limits.max - 1):
+            raise RuntimeError(f"tensor(): a value of {data!r:.60} cannot be converted to {dtype} without overflow")
+    return array
+
+
+def items(data):
+    """Nested sequences with the Tensors in them, of one element each, as numbers."""
     if isinstance(data, Variable):
-        return data.tolist()
-    if isinstance(data, (list, tuple)):
-        try:
-            return np.asarray([plain(x) for x in data])
-        except ValueError as error:
-            raise ValueError(f"tensor(): expected sequences of equal length at every level, got {data!r:.80}") from error
-    return data
+        if data.array.size != 1:
+            raise ValueError(f"only one element tensors can be converted to Python scalars, got shape {data.array.shape}")
+        return data.array.item()
+    return [items(x) for x in data] if isinstance(data, (list, tuple)) else data
 
 
 def from_numpy(array):
     """A tensor that shares the memory of a NumPy array (on a GPU: a copy)."""
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+        raise TypeError(f"from_numpy(): expected np.ndarray, got {type(array).__name__}")
+    dtype_of(array.dtype, "from_numpy")
     return wrap(asarray(array))
 
 
 def as_tensor(data, dtype=None, device=None):
     """The data as a tensor, sharing memory where it can."""
     check_device(device, "as_tensor")
-    x = data if isinstance(data, Variable) else from_numpy(data) if isinstance(data, np.ndarray) else tensor(data, dtype=dtype)
-    return x if dtype is None else as_dtype(x, xp.dtype(dtype))
-
-
-def check_device(device, operation):
-    if device is not None:
-        Tensor.to(Tensor(0), device=device)
+    if isinstance(data, np.ndarray):
+        data = from_numpy(data)
+    elif not isinstance(data, Variable):
+        return tensor(data, dtype=dtype)
+    return data if dtype is None else as_dtype(data, dtype_of(dtype, "as_tensor"))
 
 
 # ------------------------------------------------------------------------------------------------------ from a rule
 
 
-def filled(function, operation):
-    def create(*size, dtype=float32, device=None, requires_grad=False):
+def filled(function, operation, doc):
+    def create(*sizes, size=None, dtype=None, device=None, requires_grad=False):
         check_device(device, operation)
-        return made(function(size_of(size, operation), dtype or float32), None, requires_grad)
+        if not sizes and size is None:
+            raise TypeError(f"{operation}() missing the size: {operation}(2, 3) or {operation}((2, 3))")
+        dtype = float32 if dtype is None else dtype_of(dtype, operation)
+        return made(function(size_of(sizes if size is None else (size,), operation), dtype), requires_grad)
 
     create.__name__ = create.__qualname__ = operation
+    create.__doc__ = doc
     return create
 
 
-def size_of(size, operation):
-    size = sizes_of(size)
-    if min(size, default=0) < 0:
-        raise RuntimeError(f"{operation}: Trying to create tensor with negative dimension in size {list(size)}")
-    return size
-
-
-zeros, ones, empty = filled(xp.zeros, "zeros"), filled(xp.ones, "ones"), filled(xp.empty, "empty")
-zeros.__doc__ = "A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."
-ones.__doc__ = "A tensor of ones."
-empty.__doc__ = "A tensor of uninitialised memory."
+zeros = filled(xp.zeros, "zeros", "A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.")
+ones = filled(xp.ones, "ones", "A tensor of ones.")
+empty = filled(xp.empty, "empty", "A tensor of uninitialised memory.")
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of `size` filled with one number; of that number's dtype by default."""
     check_device(device, "full")
-    dtype = result_type(fill_value) if dtype is None else dtype
-    fill_value = fill_value.item() if isinstance(fill_value, Variable) else fill_value
-    return made(xp.full(size_of((size,), "full"), fill_value, dtype), None, requires_grad)
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"full(): expected the size as a tuple of ints, got {size!r}")
+    value = number(fill_value, "full")
+    dtype = result_type(fill_value) if dtype is None else dtype_of(dtype, "full")
+    return made(xp.full(size_of((size,), "full"), value, dtype), requires_grad)
 
 
 def like(create):
     def create_like(input, *, dtype=None, device=None, requires_grad=False):
-        return create(input.array.shape, dtype=dtype or input.array.dtype, device=device, requires_grad=requires_grad)
+        if not isinstance(input, Variable):
+            raise TypeError(f"{name}(): expected a Tensor, got {type(input).__name__}")
+        dtype = input.array.dtype if dtype is None else dtype
+        return create(input.array.shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    create_like.__name__ = create_like.__qualname__ = create.__name__ + "_like"
+    name = create_like.__name__ = create_like.__qualname__ = create.__name__ + "_like"
     create_like.__doc__ = f"`{create.__name__}` with the shape and dtype of `input`."
     return create_like
 
@@ -119,33 +175,63 @@ zeros_like, ones_like, empty_like = like(zeros), like(ones), like(empty)
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
     """`full` with the shape and dtype of `input`."""
-    return full(input.array.shape, fill_value, dtype=dtype or input.array.dtype, device=device, requires_grad=requires_grad)
+    dtype = input.array.dtype if dtype is None else dtype
+    return full(input.array.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
-    """start, start + step, ... below `end`; `arange(end)` starts at 0. int64, or float32 where an argument is a float."""
+def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+    """start, start + step, ... below `end`; `arange(end)` starts at 0.
+
+    int64, or float32 where an argument is a float.
+    """
     check_device(device, "arange")
     start, end = (0, start) if end is None else (start, end)
-    start, end, step = (x.item() if isinstance(x, Variable) else x for x in (start, end, step))
-    if step == 0 or (end - start) * step < 0:
+    start, end, step = (number(x, "arange") for x in (start, end, step))
+    if step == 0:
+        raise RuntimeError("arange: step must be nonzero")
+    if not math.isfinite(start) or not math.isfinite(end):
+        raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
         raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}")
-    dtype = dtype or (int64 if all(isinstance(x, int) for x in (start, end, step)) else float32)
-    count = math.ceil((end - start) / step)
-    return made(xp.arange(count) * step + start, dtype, requires_grad)
+    whole = not any(isinstance(x, float) for x in (start, end, step))
+    dtype = dtype_of(dtype, "arange") if dtype is not None else int64 if whole else float32
+    count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    if dtype.kind in "iu":
+        start, step = int(start), int(step)
+    return made((xp.arange(count) * step + start).astype(dtype, copy=False), requires_grad)
 
 
-def linspace(start, end, steps, *, dtype=float32, device=None, requires_grad=False):
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers from `start` to `end`, both included, at equal distances."""
     check_device(device, "linspace")
+    dtype = float32 if dtype is None else dtype_of(dtype, "linspace")
+    return made(spaced(start, end, steps, dtype, "linspace"), requires_grad)
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+    """`base` to the powers `linspace(start, end, steps)`."""
+    check_device(device, "logspace")
+    dtype = float32 if dtype is None else dtype_of(dtype, "logspace")
+    return made((base ** spaced(start, end, steps, float64, "logspace")).astype(dtype), requires_grad)
+
+
+def spaced(start, end, steps, dtype, operation):
+    """The values of `linspace`, counted from the nearer end and rounded as torch does."""
+    start, end, steps = number(start, operation), number(end, operation), operator.index(steps)
     if steps < 0:
-        raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
-    return made(xp.linspace(start, end, steps), dtype, requires_grad)
+        raise RuntimeError(f"{operation}: number of steps must be non-negative, got {steps}")
+    rounded = (dtype if dtype.kind == "f" else float32).type
+    start, end = rounded(start), rounded(end)
+    start, end, step = float(start), float(end), float((end - start) / rounded(max(steps - 1, 1)))
+    i = xp.arange(steps)
+    return xp.where(i < (steps // 2 or 1), start + step * i, end - step * (steps - 1 - i)).astype(dtype)
 
 
-def eye(n, m=None, *, dtype=float32, device=None, requires_grad=False):
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """The (n, m) matrix with ones on its diagonal."""
     check_device(device, "eye")
-    return made(xp.eye(n, m, dtype=dtype), None, requires_grad)
+    n, m = size_of((n, n if m is None else m), "eye")
+    return made(xp.eye(n, m, dtype=float32 if dtype is None else dtype_of(dtype, "eye")), requires_grad)
 
 
 # ------------------------------------------------------------------------------------------- from the random stream
@@ -159,108 +245,133 @@ def generator_of(generator, operation):
     return generator
 
 
-def randn(*size, generator=None, dtype=float32, device=None, requires_grad=False):
-    """Normal values of mean 0 and standard deviation 1."""
-    check_device(device, "randn")
-    drawn = generator_of(generator, "randn").randn(size_of(size, "randn"), dtype or float32)
-    return made(asarray(drawn), None, requires_grad)
+def drawn(method, doc):
+    def create(*sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False):
+        check_device(device, method)
+        size = size_of(sizes if size is None else (size,), method)
+        draw = getattr(generator_of(generator, method), method)
+        return made(draw(size, float32 if dtype is None else dtype), requires_grad)
+
+    create.__name__ = create.__qualname__ = method
+    create.__doc__ = doc
+    return create
 
 
-def rand(*size, generator=None, dtype=float32, device=None, requires_grad=False):
-    """Uniform values from [0, 1)."""
-    check_device(device, "rand")
-    drawn = generator_of(generator, "rand").rand(size_of(size, "rand"), dtype or float32)
-    return made(asarray(drawn), None, requires_grad)
+randn = drawn("randn", "Normal values of mean 0 and standard deviation 1.")
+rand = drawn("rand", "Uniform values from [0, 1).")
+randn_like, rand_like = like(randn), like(rand)
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=int64, device=None, requires_grad=False):
+def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Uniform integers from [low, high): `randint(low, high, size)` or `randint(high, size)`."""
-    if size is None:
-        low, high, size = 0, low, high
+    if isinstance(high, (tuple, list)):
+        high, size = None, high
+    if high is None:
+        low, high = 0, low
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"randint(): expected size to be a tuple of ints, got {size!r}")
-    generator = random.default_generator if generator is None else generator_of(generator, "randint")
-    drawn = asarray(generator.randint(low, high, tuple(size), dtype or int64))
     check_device(device, "randint")
-    return wrap(drawn) if not requires_grad else made(drawn, None, True)
+    dtype = int64 if dtype is None else dtype_of(dtype, "randint")
+    return made(generator_of(generator, "randint").randint(low, high, size_of((size,), "randint"), dtype), requires_grad)
 
 
-def randperm(n, *, generator=None, dtype=int64, device=None, requires_grad=False):
+def randint_like(input, low, high=None, *, dtype=None, device=None, requires_grad=False):
+    """`randint` with the shape and dtype of `input`."""
+    dtype = input.array.dtype if dtype is None else dtype
+    return randint(low, high, input.array.shape, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False):
     """The integers from 0 to n - 1 in random order."""
     check_device(device, "randperm")
-    return made(asarray(generator_of(generator, "randperm").randperm(n, dtype)), None, requires_grad)
+    dtype = int64 if dtype is None else dtype_of(dtype, "randperm")
+    return made(generator_of(generator, "randperm").randperm(n, dtype), requires_grad)
 
 
-def randn_like(input, *, dtype=None, generator=None, requires_grad=False):
-    """`randn` with the shape and dtype of `input`."""
-    return randn(input.array.shape, generator=generator, dtype=dtype or input.array.dtype, requires_grad=requires_grad)
-
-
-def rand_like(input, *, dtype=None, generator=None, requires_grad=False):
-    """`rand` with the shape and dtype of `input`."""
-    return rand(input.array.shape, generator=generator, dtype=dtype or input.array.dtype, requires_grad=requires_grad)
-
-
-def normal(mean, std, size=None, *, generator=None, dtype=None, requires_grad=False):
-    """Normal values; `mean` and `std` are numbers with a `size`, or Tensors, elementwise."""
+def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Normal values; `mean` and `std` are numbers with a `size`, or one or both Tensors, elementwise."""
+    check_device(device, "normal")
     generator = generator_of(generator, "normal")
-    if size is not None:
-        return made(asarray(generator.normal(mean, std, size_of((size,), "normal"), dtype or float32)), None, requires_grad)
     if not isinstance(mean, Variable) and not isinstance(std, Variable):
-        raise TypeError("normal(): expected a size where mean and std are numbers")
-    shape = (mean + std).array.shape
-    return randn(shape, generator=generator, dtype=result_type(mean, std)) * std + mean
+        if size is None:
+            raise TypeError("normal(): expected a size where mean and std are numbers")
+        dtype = float32 if dtype is None else dtype
+        return made(generator.normal(mean, std, size_of((size,), "normal"), dtype), requires_grad)
+    dtype = result_type(mean, std)
+    if dtype.kind != "f" or isinstance(mean, Variable) and mean.array.dtype.kind != "f":
+        raise NotImplementedError(f"normal: not defined for {mean.array.dtype if isinstance(mean, Variable) else dtype}")
+    mean, std = (to_numpy(x.array) if isinstance(x, Variable) else np.asarray(x) for x in (mean, std))
+    if (std < 0).any():
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    try:
+        shape = np.broadcast_shapes(mean.shape, std.shape)
+    except ValueError as error:
+        raise mismatch("normal", mean, std) from error
+    return made((generator.randn(shape, dtype) * std + mean).astype(dtype), requires_grad)
 
 
-def bernoulli(input, *, generator=None):
-    """1 with the probability that each element gives, else 0."""
-    p = to_numpy(input.array)
-    return made(asarray(generator_of(generator, "bernoulli").bernoulli(p, p.shape, p.dtype)))
+def bernoulli(input, p=None, *, generator=None):
+    """1 with the probability that each element gives, or with `p`; else 0."""
+    values, generator = to_numpy(input.array), generator_of(generator, "bernoulli")
+    return made(generator.bernoulli(values if p is None else p, values.shape, values.dtype))
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None):
     """Indices drawn with the (unnormalised) probabilities of each row: (n,) or (rows, n) of int64."""
-    drawn = generator_of(generator, "multinomial").multinomial(to_numpy(input.array), num_samples, replacement)
-    return made(asarray(drawn))
+    generator = generator_of(generator, "multinomial")
+    return made(generator.multinomial(to_numpy(input.array), num_samples, replacement))
 
 
-# ---------------------------------------------------------------------------- the random stream, into a tensor's memory
+# ---------------------------------------------------------------------- the random stream, into a tensor's memory
 
 
-def drawn_in_place(name, doc):
+def in_place(draw, doc):
+    """The method that fills its tensor with what `draw(generator, array, ...)` returns."""
+
     def method(self, *args, generator=None, **kwargs):
-        draw = random_draws[name]
         values = draw(generator_of(generator, name), self.array, *args, **kwargs)
         return inplace.store(self, inplace.overwrite(self, wrap(asarray(values))))
 
-    method.__name__ = method.__qualname__ = name
+    name = method.__name__ = method.__qualname__ = draw.__name__
     method.__doc__ = doc
     return method
 
 
-def draw_normal(generator, array, mean=0.0, std=1.0):
+def normal_(generator, array, mean=0.0, std=1.0):
     return generator.normal(mean, std, array.shape, array.dtype, array.flags.c_contiguous)
 
 
-def draw_uniform(generator, array, low=0.0, high=1.0):
-    return generator.uniform(low, high, array.shape, array.dtype)
+def uniform_(generator, array, low=0.0, to=1.0):
+    return generator.uniform(low, to, array.shape, array.dtype)
 
 
-def draw_bernoulli(generator, array, p=0.5):
-    p = to_numpy(p.array) if isinstance(p, Variable) else p
-    return generator.bernoulli(p, array.shape, array.dtype)
+def bernoulli_(generator, array, p=0.5):
+    return generator.bernoulli(to_numpy(p.array) if isinstance(p, Variable) else p, array.shape, array.dtype)
 
 
-def draw_exponential(generator, array, lambd=1.0):
+def exponential_(generator, array, lambd=1.0):
     return generator.exponential(lambd, array.shape, array.dtype)
 
 
-random_draws = {
-    "normal_": draw_normal, "uniform_": draw_uniform, "bernoulli_": draw_bernoulli, "exponential_": draw_exponential
-}  # fmt: skip
-Tensor.normal_ = drawn_in_place("normal_", "Fill with normal values: `normal_(mean=0, std=1)`.")
-Tensor.uniform_ = drawn_in_place("uniform_", "Fill with uniform values: `uniform_(from=0, to=1)`.")
-Tensor.bernoulli_ = drawn_in_place("bernoulli_", "Fill with 1 at probability `p` (a number or a Tensor), else 0.")
-Tensor.exponential_ = drawn_in_place("exponential_", "Fill with exponential values of rate `lambd`.")
-Tensor.multinomial = multinomial
-Tensor.bernoulli = bernoulli
+Tensor.normal_ = in_place(normal_, "Fill with normal values: `normal_(mean=0, std=1)`.")
+Tensor.uniform_ = in_place(uniform_, "Fill with uniform values: `uniform_(0, to=1)`.")
+Tensor.bernoulli_ = in_place(bernoulli_, "Fill with 1 at probability `p` (a number or a Tensor), else 0.")
+Tensor.exponential_ = in_place(exponential_, "Fill with exponential values of rate `lambd`.")
+Tensor.multinomial, Tensor.bernoulli = multinomial, bernoulli
+
+
+# --------------------------------------------------------------------------------- with the dtype of another tensor
+
+
+def of_this_dtype(create, name):
+    def method(self, *args, dtype=None, **kwargs):
+        return create(*args, dtype=self.array.dtype if dtype is None else dtype, **kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"`{create.__name__}`, by default of this tensor's dtype."
+    return method
+
+
+for create in (tensor, zeros, ones, empty, full):
+    name = "new_" + create.__name__
+    setattr(Tensor, name, of_this_dtype(create, name))

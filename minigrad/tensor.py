@@ -1,47 +1,63 @@
 """`Tensor`: torch's methods and operators, each a thin call into `ops`."""
 
+import copy
 import math
 import operator
 
-from . import autograd
+from . import autograd, printing
 from .autograd import Hooks, Leaf, RemovableHandle, Variable, Version, new, register, wrap
-from .backend import RAW, asarray, on_gpu, to_numpy, xp
+from .backend import NUMBERS, RAW, address, asarray, canonical, on_gpu, to_numpy, xp
+from .device import check_device, device_of
+from .device import device as Device
 from .ops import elementwise as e
-from .ops import index, inplace, linalg, reduce, shape
+from .ops import diagonal, extreme, gather, histograms, index, inplace, join, linalg, reduce, running, shape, sorting
 from .ops.inplace import in_place
+from .storage import storage_of
 
 float16, float32, float64 = map(xp.dtype, ("float16", "float32", "float64"))
 int8, int16, int32, int64, uint8 = map(xp.dtype, ("int8", "int16", "int32", "int64", "uint8"))
 bool = xp.dtype("bool")
 DTYPES = (float16, float32, float64, int8, int16, int32, int64, uint8, bool)
+TYPES = dict(zip("Half Float Double Char Short Int Long Byte Bool".split(), DTYPES))  # torch's older names for them
 
 
 class Size(tuple):
-    """The shape of a tensor: a tuple with torch's `numel`."""
+    """The shape of a tensor: a tuple with torch's `numel`, whose parts and sums are Sizes again."""
 
     __slots__ = ()
 
     def numel(self):
         return math.prod(self)
 
+    def __getitem__(self, index):
+        part = tuple.__getitem__(self, index)
+        return Size(part) if isinstance(index, slice) else part
+
+    def __add__(self, other):
+        return Size(tuple.__add__(self, other))
+
+    def __radd__(self, other):
+        return Size(other + tuple(self))
+
     def __repr__(self):
-        return f"{type(self).__module__.split('.')[0]}.Size({list(self)})"
+        return f"minigrad.Size({list(self)})"
 
 
 @register
 class Tensor(Variable):
     """An array of numbers of one dtype, and where it came from.
 
-    `Tensor(2, 3)` is uninitialised memory and `Tensor([1, 2])` a float32 copy, as in torch; `tensor(...)` infers.
+    `Tensor(2, 3)` is uninitialised memory and `Tensor([1, 2])` a copy, both of the default dtype, as in torch;
+    `tensor(...)` infers.
     """
 
     __slots__ = ()
 
     def __new__(cls, *data):
         if len(data) == 1 and not isinstance(data[0], int):
-            array = asarray(data[0].array if isinstance(data[0], Variable) else data[0]).astype(float32)
+            array = asarray(data[0].array if isinstance(data[0], Variable) else data[0]).astype(NUMBERS[float])
         else:
-            array = xp.empty(data or (0,), float32)
+            array = xp.empty(data or (0,), NUMBERS[float])
         self = new(cls)
         self.array, self.node, self.version, self.origin = array, None, Version(), None
         return self
@@ -66,10 +82,11 @@ class Tensor(Variable):
     itemsize = property(lambda self: self.array.itemsize)
     is_leaf = property(lambda self: self.current_node() is None or isinstance(self.node, Leaf))
     grad_fn = property(lambda self: None if self.is_leaf else self.current_node())
-    device = property(lambda self: "cuda" if on_gpu else "cpu")
+    device = property(lambda self: device_of(self.array))
+    is_cuda = property(lambda self: on_gpu)
     _version = property(lambda self: self.version.count)
     T = property(lambda self: shape.permute_(self, tuple(reversed(range(self.array.ndim)))))
-    mT = property(lambda self: shape.transpose(self, -2, -1))
+    mT = property(lambda self: shape.mT(self))
 
     def dim(self):
         return self.array.ndim
@@ -83,6 +100,22 @@ class Tensor(Variable):
     def element_size(self):
         """Bytes of one element."""
         return self.array.itemsize
+
+    def data_ptr(self):
+        """The address of the first element; equal for two tensors that begin at the same place of one memory."""
+        return address(self.array) if self.array.size else 0
+
+    def storage(self):
+        """The memory that this tensor is a view of, as one row of elements; see `storage.TypedStorage`."""
+        return storage_of(self.array)
+
+    def untyped_storage(self):
+        """The memory that this tensor is a view of, as bytes."""
+        return self.storage().untyped()
+
+    def storage_offset(self):
+        """How many elements of the memory come before the first one of this tensor."""
+        return (self.data_ptr() - self.storage().data_ptr()) // self.array.itemsize if self.array.size else 0
 
     def is_contiguous(self):
         """Whether memory holds the elements in the order of their indices."""
@@ -200,19 +233,35 @@ class Tensor(Variable):
         """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
         return self.array.tolist()
 
-    def numpy(self):
-        """The elements as a NumPy array that shares the memory; RuntimeError where the tensor requires grad."""
-        if self.current_node() is not None:
+    def numpy(self, *, force=False):
+        """The elements as a NumPy array, which shares the memory on the CPU.
+
+        RuntimeError where the tensor requires grad, since autograd would not see what NumPy does; `force` detaches it.
+        """
+        if not force and self.current_node() is not None:
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
             )
         return to_numpy(self.array)
 
+    to_numpy = numpy  # what matplotlib looks for
+
     def __array__(self, dtype=None, copy=None):
         array = self.numpy()
-        if copy is False and dtype is not None and array.dtype != dtype:
-            raise ValueError(f"a Tensor of {array.dtype} cannot become an array of {dtype} without a copy")
+        if copy is False and (on_gpu or dtype is not None and array.dtype != dtype):
+            raise ValueError(f"a Tensor of {array.dtype} on {self.device} cannot become a NumPy array without a copy")
         return array.astype(dtype or array.dtype, copy=copy is True)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return wrap(array)  # what `np.exp(tensor)` returns
+
+    def __dlpack__(self, **options):
+        if self.current_node() is not None:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
 
     def __len__(self):
         if not self.array.ndim:
@@ -222,7 +271,7 @@ class Tensor(Variable):
     def __iter__(self):
         if not self.array.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(shape.unbind(self))
+        return iter(join.unbind(self))
 
     def __bool__(self):
         if self.array.size != 1:
@@ -231,10 +280,15 @@ class Tensor(Variable):
         return self.array.item() != 0
 
     def __float__(self):
-        return float(self.item())
+        return float(self.single())
 
     def __int__(self):
-        return int(self.item())
+        return int(self.single())
+
+    def single(self):
+        if self.array.size != 1:
+            raise ValueError(f"only one element tensors can be converted to Python scalars, got shape {self.array.shape}")
+        return self.array.item()
 
     def __index__(self):
         if self.array.size != 1 or self.array.dtype.kind not in "biu":
@@ -242,20 +296,38 @@ class Tensor(Variable):
         return int(self.array.item())
 
     def __contains__(self, element):
+        if not isinstance(element, (Variable, *NUMBERS, RAW)):
+            raise RuntimeError(f"in: only a Tensor or a number can be in a Tensor, got {type(element).__name__}")
         return (self == element).any().item()
 
+    __repr__ = printing.text_of
+
     def __format__(self, spec):
-        return format(self.item(), spec) if not self.array.ndim and spec else str(self)
+        """A 0-d tensor formats as its number; Parameters, as in torch, only where there is a format to follow."""
+        if not self.array.ndim and (spec or type(self) is Tensor):
+            return format(self.array.item(), spec)
+        return object.__format__(self, spec)
+
+    def attributes(self):
+        """What the user has attached to this tensor."""
+        return {name: value for name, value in self.__dict__.items() if name != "_grad"}
+
+    def __reduce__(self):
+        return remade, (type(self), to_numpy(self.array), self.requires_grad, self.attributes())
+
+    def __copy__(self):
+        tensor = remade(type(self), self.array, self.requires_grad, self.attributes())
+        tensor.version = self.version
+        return tensor
 
     def __deepcopy__(self, memo):
         if not self.is_leaf:
             raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol at the moment")
-        copy = memo[id(self)] = new(type(self))
-        copy.array, copy.node, copy.version, copy.origin = self.array.copy(), None, Version(), None
-        copy.requires_grad = self.requires_grad
+        tensor = memo[id(self)] = remade(type(self), self.array.copy(), self.requires_grad, {})
+        tensor.__dict__.update(copy.deepcopy(self.attributes(), memo))
         if self.grad is not None:
-            copy.grad = self.grad.__deepcopy__(memo)
-        return copy
+            tensor.grad = self.grad.__deepcopy__(memo)
+        return tensor
 
     # ----------------------------------------------------------------------------------------- dtype and copies
 
@@ -272,18 +344,21 @@ class Tensor(Variable):
         for a in args:
             if isinstance(a, Variable):
                 dtype = a.array.dtype
-            elif isinstance(a, str):
+            elif isinstance(a, (str, Device)):
                 device = a
             else:
                 dtype = a
-        if device is not None and str(device).split(":")[0] != self.device:
-            raise RuntimeError(f"to(): this process computes on {self.device!r}, got device {device!r}")
+        check_device(device, "to")
         y = self if dtype is None else e.as_dtype(self, xp.dtype(dtype))
         return y.clone() if copy and y is self else y
 
     def type(self, dtype=None):
-        """The tensor in another dtype; the name of its type without one."""
-        return f"minigrad.{self.dtype.name}" if dtype is None else self.to(dtype)
+        """The tensor in another dtype, or in that of a name such as "minigrad.FloatTensor"; without one, that name."""
+        place = "minigrad.cuda." if on_gpu else "minigrad."
+        names = {f"{place}{kind}Tensor": dtype for kind, dtype in TYPES.items()}
+        if dtype is None:
+            return next(name for name, own in names.items() if own == self.dtype)
+        return self.to(names.get(dtype, dtype) if isinstance(dtype, str) else dtype)
 
     def float(self):
         return self.to(float32)
@@ -304,7 +379,8 @@ class Tensor(Variable):
         return self.to(bool)
 
     def cpu(self):
-        return self.to("cpu")
+        """The tensor itself: it stays where this process computes, and `numpy` brings its numbers to the host."""
+        return self
 
     def cuda(self):
         return self.to("cuda")
@@ -312,10 +388,6 @@ class Tensor(Variable):
     def type_as(self, other):
         """The tensor in the dtype of another."""
         return self.to(other.dtype)
-
-    def new_tensor(self, data, requires_grad=False):
-        """A new tensor of this one's dtype."""
-        return wrap(asarray(data, self.array.dtype)).requires_grad_(requires_grad)
 
     # ---------------------------------------------------------------------------------------------- operators
 
@@ -362,6 +434,14 @@ class Tensor(Variable):
     __iand__, __ior__, __ixor__ = map(in_place, (e.bitwise_and, e.bitwise_or, e.bitwise_xor))
 
 
+def remade(cls, array, requires_grad, attributes):
+    """A leaf around an array: what a tensor becomes when it is copied or comes out of a pickle."""
+    tensor = new(cls)
+    tensor.array, tensor.node, tensor.version, tensor.origin = canonical(asarray(array)), None, Version(), None
+    tensor.__dict__.update(attributes)
+    return tensor.requires_grad_(requires_grad)
+
+
 # torch's methods whose first parameter is the tensor are the functions themselves
 METHODS = {
     e: "abs acos add addcdiv addcmul allclose asin atan atan2 bitwise_and bitwise_left_shift bitwise_not bitwise_or "
@@ -369,9 +449,18 @@ METHODS = {
     "floor_divide fmax fmin fmod frac ge gt hypot isclose isfinite isinf isnan le lerp log log10 log1p log2 logical_and "
     "logical_not logical_or logical_xor lt masked_fill maximum minimum mul nan_to_num ne neg pow reciprocal relu remainder "
     "round rsqrt sigmoid sign sin sinh sqrt square sub tan tanh trunc",
-    reduce: "all amax amin any argmax argmin log_softmax logsumexp max mean min softmax std sum var",
-    shape: "chunk expand flatten permute reshape split squeeze t transpose unbind unsqueeze",
-    linalg: "matmul",
+    diagonal: "diag diag_embed diagonal trace tril triu",
+    extreme: "amax amin aminmax argmax argmin max min",
+    gather: "argwhere gather index_add index_copy index_fill index_select masked_select nonzero scatter scatter_add take "
+    "take_along_dim",
+    histograms: "bincount histc histogram",
+    join: "chunk flip repeat repeat_interleave roll rot90 split tensor_split tile unbind",
+    linalg: "addmm addmv baddbmm bmm dot inner matmul mm mv norm outer",
+    reduce: "all any count_nonzero log_softmax logsumexp mean softmax std sum var",
+    running: "cumprod cumsum prod",
+    shape: "broadcast_to expand expand_as flatten movedim permute ravel reshape squeeze swapaxes t "
+    "transpose unflatten unsqueeze view_as",
+    sorting: "argsort median sort topk unique",
     inplace: "copy_ fill_ zero_",
 }
 for module, names in METHODS.items():
@@ -380,7 +469,10 @@ for module, names in METHODS.items():
 for name in METHODS[e].split():
     if name not in ("allclose", "equal", "fmax", "fmin", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum"):
         setattr(Tensor, name + "_", in_place(getattr(e, name)))
+for name in "index_add index_copy index_fill scatter scatter_add".split():
+    setattr(Tensor, name + "_", in_place(getattr(gather, name)))
+for name in ("tril", "triu"):
+    setattr(Tensor, name + "_", in_place(getattr(diagonal, name)))
 Tensor.view, Tensor.where = shape.view_as_shape, lambda self, condition, other: e.where(condition, self, other)
-Tensor.expand_as = lambda self, other: shape.expand(self, other.array.shape)
-Tensor.view_as = lambda self, other: shape.view_as_shape(self, other.array.shape)
-Tensor.swapaxes, Tensor.true_divide, Tensor.multiply, Tensor.subtract = shape.transpose, e.div, e.mul, e.sub
+Tensor.moveaxis, Tensor.swapdims = shape.movedim, shape.swapaxes
+Tensor.true_divide, Tensor.multiply, Tensor.subtract = e.div, e.mul, e.sub

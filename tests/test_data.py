@@ -15,10 +15,23 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad.utils.data import (
-    BatchSampler, ConcatDataset, DataLoader, Dataset, IterableDataset, RandomSampler, Sampler, SequentialSampler, Subset,
-    SubsetRandomSampler, TensorDataset, WeightedRandomSampler, default_collate, default_convert, get_worker_info,
+    BatchSampler,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+    default_collate,
+    default_convert,
+    get_worker_info,
     random_split,
-)  # fmt: skip
+)
 
 REFERENCE = Path(__file__).parent / "reference"
 made_by = runpy.run_path(str(REFERENCE / "make_data.py"))
@@ -216,7 +229,10 @@ def test_default_collate_by_hand():
     expected = [("float32", [[1.0], [2.0]]), ("int64", [3, 4]), ("dict", {"a": ("float64", [2.5, 3.5])})]
     assert plain(batch) == ("list", expected)
     assert default_collate(["a", "b"]) == ["a", "b"]
-    assert plain(default_collate([Point(1, 2), Point(3, 4)])) == ("Point", [("int64", [1, 3]), ("int64", [2, 4])])
+    assert plain(default_collate([Point(1, 2), Point(3, 4)])) == (
+        "Point",
+        [("int64", [1, 3]), ("int64", [2, 4])],
+    )
 
 
 @pytest.mark.parametrize("kind", collections_of(mg.tensor))
@@ -310,7 +326,10 @@ def test_tensors_are_fetched_by_one_index_and_others_one_by_one():
     assert seen == [0, 1, 2, 3, 4, 5]
     assert [plain(batch) for batch in fast] == [plain(batch) for batch in slow]
     own = list(DataLoader(TensorDataset(*tensors), 4, collate_fn=lambda samples: samples))
-    assert [len(batch) for batch in own] == [4, 2] and plain(own[1][1]) == ("tuple", [("int64", 5), ("int64", 50)])
+    assert [len(batch) for batch in own] == [4, 2] and plain(own[1][1]) == (
+        "tuple",
+        [("int64", 5), ("int64", 50)],
+    )
 
 
 def test_batches_are_copies_and_differentiable():
@@ -405,7 +424,9 @@ def test_the_loader_refuses(options, message):
         DataLoader(**{"dataset": Squares(), **options})
 
 
-@pytest.mark.parametrize("option", ["multiprocessing_context", "persistent_workers", "pin_memory_device", "in_order"])
+@pytest.mark.parametrize(
+    "option", ["multiprocessing_context", "persistent_workers", "pin_memory_device", "in_order"]
+)
 def test_options_without_meaning_are_refused(option):
     with pytest.raises(TypeError, match=option):
         DataLoader(Squares(), **{option: 1})
@@ -505,7 +526,22 @@ def test_threads_end_with_their_iterator():
         pass
     unused = iter(DataLoader(Squares(), num_workers=3))
     del unused
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: threading.active_count() <= before)
+
+
+def test_batches_that_nobody_waits_for_are_not_made():
+    class Waits(Squares):
+        def __getitem__(self, index):
+            assert index == 0 or release.wait(5)
+            return super().__getitem__(index)
+
+    dataset, release, before = Waits(60), threading.Event(), threading.active_count()
+    iterator = iter(DataLoader(dataset, num_workers=1, prefetch_factor=50))
+    next(iterator)
+    del iterator
+    release.set()
+    wait_until(lambda: threading.active_count() <= before)
+    assert len(dataset.read) <= 2
 
 
 def test_threads_know_who_they_are():

@@ -26,7 +26,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minigrad import datasets, tensor
-from minigrad.datasets import File, Vocabulary, contexts, split
+from minigrad.datasets import File, Vocabulary, contexts, files, split
+from minigrad.datasets import words as module
 
 PUBLISHED = os.environ.get("MINIGRAD_DATA", "")  # before the fixtures below hide it
 CONTENT = "".join(f"{name}\n" for name in ["anna", "bob", "zoé"] * 500).encode()
@@ -107,8 +108,8 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("MINIGRAD_DATA", raising=False)
     monkeypatch.delenv("MINIGRAD_OFFLINE", raising=False)
-    monkeypatch.setattr(datasets, "failures", {})
-    monkeypatch.setattr(datasets, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(files, "failures", {})
+    monkeypatch.setattr(files, "STALL_SECONDS", 0.3)
     return path
 
 
@@ -118,7 +119,7 @@ def publish(monkeypatch):
 
     def publish(*mirrors, content=CONTENT):
         file = File("names.txt", digest(content), mirrors)
-        monkeypatch.setattr(datasets, "NAMES", file)
+        monkeypatch.setattr(module, "NAMES", file)
         return file
 
     return publish
@@ -260,14 +261,14 @@ def test_a_failed_download_is_not_repeated(cache, server, publish, fault):
 
 def test_dead_host_is_not_asked_for_another_file(cache, server, publish, monkeypatch):
     publish(server.address("cut"))
-    monkeypatch.setattr(datasets, "PRENOMS", File("prenoms.txt", digest(CONTENT), (server.address("good"),)))
+    monkeypatch.setattr(module, "PRENOMS", File("prenoms.txt", digest(CONTENT), (server.address("good"),)))
     assert datasets.names().stand_in and datasets.prenoms().stand_in
     assert server.asked == ["cut"]
 
 
 def test_host_that_lacks_one_file_is_asked_for_another(cache, server, publish, monkeypatch):
     publish(server.address("missing"))
-    monkeypatch.setattr(datasets, "PRENOMS", File("prenoms.txt", digest(CONTENT), (server.address("good"),)))
+    monkeypatch.setattr(module, "PRENOMS", File("prenoms.txt", digest(CONTENT), (server.address("good"),)))
     assert datasets.names().stand_in
     assert datasets.prenoms() == WORDS
 

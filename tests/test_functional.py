@@ -61,13 +61,14 @@ def test_float32_and_float16_results_are_near_those_of_torch():
 
 
 LARGE = {"cross_entropy large", "bce_with_logits"}  # numbers too large for differences
+CUT = {"embedding padding", "embedding by frequency", "embedding limited"}  # gradients that are not meant to be derivatives
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in LARGE])
+@pytest.mark.parametrize("name", [name for name in CASES if name not in LARGE | CUT])
 def test_derivatives_are_those_of_differences(name):
     function, arrays = CASES[name]
     arrays = (made_by["SMOOTH"],) if name in ACTIVATIONS else arrays
-    check_gradients(lambda *tensors: function(mg, *tensors), *arrays)
+    check_gradients(lambda *tensors: function(mg, *tensors), *arrays, float32=name != "softmax dtype")
 
 
 def test_gradients_stay_finite_where_terms_overflow():

@@ -166,7 +166,7 @@ def test_random_programs_as_torch():
 
 UNARY = (
     "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac log log10 log1p log2 neg reciprocal relu round rsqrt "
-    "sigmoid sign sin sinh sqrt square tan tanh trunc nan_to_num logical_not"
+    "sigmoid sign sin sinh sqrt square tan tanh trunc nan_to_num"
 ).split()
 
 
@@ -181,12 +181,8 @@ def test_unary_forms_equal_the_function_and_return_the_tensor(name):
     np.testing.assert_array_equal(x.detach().numpy(), expected.detach().numpy())
     assert x.array is memory
     assert x._version == 1
-    x.sum().backward()
-    if expected.requires_grad:
-        expected.sum().backward()
-        np.testing.assert_array_equal(leaf.grad.numpy(), other.grad.numpy())
-    else:
-        assert leaf.grad is None or not leaf.grad.any()
+    (x + expected).sum().backward()
+    np.testing.assert_array_equal(leaf.grad.numpy(), other.grad.numpy())
 
 
 def changed(x, change, *arguments, **options):
@@ -406,7 +402,6 @@ def test_what_is_overwritten_gets_no_gradient():
     x = w * 3
     x[0, 0] = 7
     x[:, 1].zero_()
-    x.fill_diagonal = None  # tensors take attributes, as modules do
     x.sum().backward()
     assert w.grad.tolist() == [[0, 0], [3, 0]]
 

@@ -46,7 +46,9 @@ def test_learning_rates_equal_torch_bit_for_bit(case):
     np.testing.assert_array_equal(follow(*make(mg, case)), follow(*make(torch, case)))
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "plateau" not in case and "sequential" not in case])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "plateau" not in case and "sequential" not in case]
+)
 def test_going_on_at_an_epoch_equals_torch(case):
     """With last_epoch=4, where the groups have the settings that four epochs left."""
     torch = pytest.importorskip("torch")
@@ -127,7 +129,9 @@ def test_every_signature_is_torchs():
         if isinstance(cls, type) and issubclass(cls, lr_scheduler.LRScheduler):
             ours = inspect.signature(cls).parameters
             theirs = inspect.signature(getattr(torch.optim.lr_scheduler, name)).parameters
-            assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
+            assert [(p.name, p.default) for p in ours.values()] == [
+                (p.name, p.default) for p in theirs.values()
+            ]
 
 
 # -------------------------------------------------------------------------------------- the order of calls
@@ -248,28 +252,80 @@ def test_plateau_takes_a_loss_tensor_and_counts_nan_as_bad():
         (lambda s, o: s.LinearLR(o, 0.0), ValueError, r"start_factor expected to be in \(0, 1\], got 0.0"),
         (lambda s, o: s.LinearLR(o, 0.5, 1.5), ValueError, r"end_factor expected to be in \[0, 1\], got 1.5"),
         (lambda s, o: s.CosineAnnealingWarmRestarts(o, 0), ValueError, "positive integer T_0, but got 0"),
-        (lambda s, o: s.CosineAnnealingWarmRestarts(o, 2, 1.5), ValueError, "positive integer T_mult, but got 1.5"),
-        (lambda s, o: s.CosineAnnealingWarmRestarts(o, 2).step(-1), ValueError, "non-negative epoch, but got -1"),
-        (lambda s, o: s.OneCycleLR(o, 0.1), ValueError, "either total_steps or both epochs and steps_per_epoch"),
+        (
+            lambda s, o: s.CosineAnnealingWarmRestarts(o, 2, 1.5),
+            ValueError,
+            "positive integer T_mult, but got 1.5",
+        ),
+        (
+            lambda s, o: s.CosineAnnealingWarmRestarts(o, 2).step(-1),
+            ValueError,
+            "non-negative epoch, but got -1",
+        ),
+        (
+            lambda s, o: s.OneCycleLR(o, 0.1),
+            ValueError,
+            "either total_steps or both epochs and steps_per_epoch",
+        ),
         (lambda s, o: s.OneCycleLR(o, 0.1, epochs=3), ValueError, "either total_steps or both"),
-        (lambda s, o: s.OneCycleLR(o, 0.1, total_steps=-2), ValueError, "positive integer total_steps, but got -2"),
-        (lambda s, o: s.OneCycleLR(o, 0.1, epochs=2.0, steps_per_epoch=3), ValueError, "integer epochs, but got 2.0"),
-        (lambda s, o: s.OneCycleLR(o, 0.1, 10, pct_start=1.5), ValueError, "between 0 and 1 pct_start, but got 1.5"),
-        (lambda s, o: s.OneCycleLR(o, 0.1, 10, anneal_strategy="x"), ValueError, "'cos' or 'linear', instead got 'x'"),
+        (
+            lambda s, o: s.OneCycleLR(o, 0.1, total_steps=-2),
+            ValueError,
+            "positive integer total_steps, but got -2",
+        ),
+        (
+            lambda s, o: s.OneCycleLR(o, 0.1, epochs=2.0, steps_per_epoch=3),
+            ValueError,
+            "integer epochs, but got 2.0",
+        ),
+        (
+            lambda s, o: s.OneCycleLR(o, 0.1, 10, pct_start=1.5),
+            ValueError,
+            "between 0 and 1 pct_start, but got 1.5",
+        ),
+        (
+            lambda s, o: s.OneCycleLR(o, 0.1, 10, anneal_strategy="x"),
+            ValueError,
+            "'cos' or 'linear', instead got 'x'",
+        ),
         (lambda s, o: s.OneCycleLR(o, [0.1, 0.2], 10), ValueError, "max_lr: expected a value for each of 1"),
-        (lambda s, o: s.OneCycleLR(an_optimizer(Adagrad), 0.1, 10), ValueError, "an optimizer with momentum or betas"),
+        (
+            lambda s, o: s.OneCycleLR(an_optimizer(Adagrad), 0.1, 10),
+            ValueError,
+            "an optimizer with momentum or betas",
+        ),
         (lambda s, o: s.SequentialLR(o, [], []), ValueError, "at least one schedule"),
-        (lambda s, o: s.SequentialLR(o, [s.StepLR(o, 1)], [3]), ValueError, "got 1 schedules and 1 milestones"),
-        (lambda s, o: s.SequentialLR(o, [s.ReduceLROnPlateau(o)], []), ValueError, "not support ReduceLROnPlateau"),
+        (
+            lambda s, o: s.SequentialLR(o, [s.StepLR(o, 1)], [3]),
+            ValueError,
+            "got 1 schedules and 1 milestones",
+        ),
+        (
+            lambda s, o: s.SequentialLR(o, [s.ReduceLROnPlateau(o)], []),
+            ValueError,
+            "not support ReduceLROnPlateau",
+        ),
         (
             lambda s, o: s.SequentialLR(an_optimizer(), [s.StepLR(o, 1)], []),
             ValueError,
             "expects schedules of its optimizer, not so at 0",
         ),
         (lambda s, o: s.ReduceLROnPlateau(o, factor=1.0), ValueError, "factor should be < 1.0, got 1.0"),
-        (lambda s, o: s.ReduceLROnPlateau(o, "best"), ValueError, "mode should be 'min' or 'max', got 'best'"),
-        (lambda s, o: s.ReduceLROnPlateau(o, threshold_mode="x"), ValueError, "should be 'rel' or 'abs', got 'x'"),
-        (lambda s, o: s.ReduceLROnPlateau(o, min_lr=[0, 0]), ValueError, "min_lr: expected a value for each of 1"),
+        (
+            lambda s, o: s.ReduceLROnPlateau(o, "best"),
+            ValueError,
+            "mode should be 'min' or 'max', got 'best'",
+        ),
+        (
+            lambda s, o: s.ReduceLROnPlateau(o, threshold_mode="x"),
+            ValueError,
+            "should be 'rel' or 'abs', got 'x'",
+        ),
+        (
+            lambda s, o: s.ReduceLROnPlateau(o, min_lr=[0, 0]),
+            ValueError,
+            "min_lr: expected a value for each of 1",
+        ),
     ],
 )
 def test_misuse(create, error, message):

@@ -7,7 +7,8 @@ from ..backend import xp
 from ..creation import empty, zeros
 from ..ops.elementwise import boolean
 from ..ops.linalg import matmul
-from ..ops.shape import cat, chunk, expand, reshape, transpose, unsqueeze
+from ..ops.join import cat, chunk
+from ..ops.shape import expand, reshape, transpose, unsqueeze
 from . import functional as F
 from . import init
 from .functional.attention import attention_weights

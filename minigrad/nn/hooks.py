@@ -44,9 +44,9 @@ def passed_vjp(g, crossing, i):
 
 
 def through(tensors, function):
-    """The tensors again, such that backward calls `function` once with the list of their gradients (None where none came).
+    """The tensors again, such that backward calls `function` once, with the list of their gradients.
 
-    What it returns is sent on to the originals.
+    A gradient that does not come is None there. What the function returns is sent on to the originals.
     """
     crossing = Crossing(function, len(tensors))
     token = gate(crossing, *tensors)
@@ -71,8 +71,10 @@ class BackwardHooks:
         if not mode.enabled or not at:
             return values, False
 
+        count = len(values)  # `full` must not hold the values, whose nodes will hold it
+
         def full(gradients):
-            everything = [None] * len(values)
+            everything = [None] * count
             for i, g in zip(at, gradients):
                 everything[i] = g
             changed = function(tuple(everything))
@@ -85,7 +87,7 @@ class BackwardHooks:
 
     def watch_inputs(self, args):
         """The arguments to call the module with."""
-        self.inputs = len(args)
+        self.kinds = [(x.array.shape, x.array.dtype) if isinstance(x, Variable) else None for x in args]
         args, self.watches_inputs = self.watch(args, self.at_inputs)
         return args
 
@@ -106,12 +108,16 @@ class BackwardHooks:
             gradients = self.answer(hook(self.module, gradients), gradients, "Backward pre hook", "grad_output")
         self.grad_output = gradients
         if not self.watches_inputs:  # no input wants a gradient: the hooks' turn is now
-            self.at_inputs((None,) * self.inputs)
+            self.run_hooks((None,) * len(self.kinds))
         return gradients
 
     def at_inputs(self, gradients):
         if self.grad_output is None:  # the gradient came past the outputs, as in a double backward
             return gradients
+        zeros = (kind and wrap(xp.zeros(*kind)) for kind in self.kinds)  # of every Tensor, as torch passes them
+        return self.run_hooks(tuple(zero if g is None else g for g, zero in zip(gradients, zeros)))
+
+    def run_hooks(self, gradients):
         for hook in self.hooks:
             answer = hook(self.module, gradients, self.grad_output)
             gradients = self.answer(answer, gradients, "Backward hook", "grad_input")

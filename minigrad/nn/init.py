@@ -3,7 +3,7 @@
 import math
 import warnings
 
-from ..autograd import no_grad
+from ..autograd import no_grad, wrap
 from ..backend import xp
 from ..creation import empty_like, randn, randperm
 from ..ops.elementwise import where
@@ -145,8 +145,8 @@ def orthogonal_(tensor, gain=1, generator=None):
     drawn = randn(rows, tensor.array.size // rows, generator=generator, dtype=tensor.array.dtype).array
     q, r = xp.linalg.qr(drawn.T if rows < drawn.shape[1] else drawn)
     q = q * xp.sign(xp.diag(r))  # the one decomposition whose r has a positive diagonal: then q is uniform
-    tensor.array[...] = ((q.T if rows < drawn.shape[1] else q) * gain).reshape(tensor.array.shape)
-    return tensor
+    q = q.T if rows < drawn.shape[1] else q
+    return tensor.copy_(wrap((q * gain).reshape(tensor.array.shape)))
 
 
 @no_grad()

@@ -3,7 +3,7 @@
 import math
 
 from ..creation import empty
-from ..ops.shape import dim_of, flatten, reshape
+from ..ops.shape import flatten, unflatten
 from . import functional as F
 from . import init
 from .module import Module, Parameter
@@ -70,16 +70,7 @@ class Unflatten(Module):
         self.dim, self.unflattened_size = dim, unflattened_size
 
     def forward(self, input):
-        shape = input.shape
-        dim = dim_of(self.dim, len(shape), "unflatten")
-        known = math.prod(n for n in self.unflattened_size if n != -1)
-        if shape[dim] % max(known, 1) or -1 not in self.unflattened_size and known != shape[dim]:
-            raise RuntimeError(
-                f"unflatten: Provided sizes {list(self.unflattened_size)} don't multiply up to the size of dim {dim} "
-                f"({shape[dim]}) in the input tensor"
-            )
-        sizes = [shape[dim] // known if n == -1 else n for n in self.unflattened_size]
-        return reshape(input, *shape[:dim], *sizes, *shape[dim + 1 :])
+        return unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

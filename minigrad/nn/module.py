@@ -4,7 +4,7 @@ from collections import namedtuple
 from collections.abc import Mapping
 
 from ..autograd import RemovableHandle, Version, new
-from ..tensor import Tensor
+from ..tensor import Tensor, float16, float32, float64
 from .hooks import BackwardHooks
 
 
@@ -270,19 +270,19 @@ class Module:
         return self.convert(lambda tensor: tensor.to(dst_type))
 
     def float(self):
-        return self.to("float32")
+        return self.to(dtype=float32)
 
     def double(self):
-        return self.to("float64")
+        return self.to(dtype=float64)
 
     def half(self):
-        return self.to("float16")
+        return self.to(dtype=float16)
 
     def cpu(self):
-        return self.to("cpu")
+        return self.to(device="cpu")
 
     def cuda(self):
-        return self.to("cuda")
+        return self.to(device="cuda")
 
     # ------------------------------------------------------------------------------------------------------ hooks
 

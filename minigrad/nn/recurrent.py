@@ -6,7 +6,8 @@ import warnings
 from ..autograd import wrap
 from ..backend import xp
 from ..creation import empty
-from ..ops.shape import cat, stack, transpose, unsqueeze
+from ..ops.join import cat, stack
+from ..ops.shape import transpose, unsqueeze
 from . import functional as F
 from . import init
 from .functional.recurrent import gru_, lstm_, rnn_

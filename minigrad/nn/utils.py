@@ -4,7 +4,8 @@ import math
 
 from ..autograd import Variable, changed, wrap
 from ..backend import xp
-from ..ops.shape import cat, reshape
+from ..ops.join import cat
+from ..ops.shape import reshape
 
 
 def with_gradients(parameters):

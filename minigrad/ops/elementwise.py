@@ -7,10 +7,9 @@ import math
 
 from .. import autograd
 from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
-from ..backend import RAW, Array, asarray, column_sums, constant, expanded, tanh_gradient, xp
+from ..backend import NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, tanh_gradient, xp
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
-NUMBERS = {float: float32, int: int64, bool: boolean}  # the dtype that torch gives a Python number
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 
@@ -101,7 +100,7 @@ broadcast_to.vjp(lambda g, shape: sum_to(g, shape))
 
 
 def unary(forward=None, *, floating=False):
-    """A primitive of one operand, and of its clear errors; integers become float32 first where `floating`."""
+    """A primitive of one operand, and of its clear errors; integers take the default dtype first where `floating`."""
     if forward is None:
         return lambda function: unary(function, floating=floating)
 
@@ -118,7 +117,7 @@ def unary(forward=None, *, floating=False):
 
 
 def binary(forward=None, *, floating=False, bools=True, prepare=None):
-    """A primitive of two operands, Tensors or numbers, that broadcast; integers become float32 where `floating`.
+    """A primitive of two operands, Tensors or numbers, that broadcast; integers take the default dtype where `floating`.
 
     Without `bools`, a boolean operand is an error. `prepare(input, other)` returns operands of different dtypes with
     one dtype, by default torch's common one.
@@ -176,7 +175,7 @@ def binary(forward=None, *, floating=False, bools=True, prepare=None):
 def promote(operation, floating, bools, input, other):
     """The two operands in torch's common dtype."""
     dtype = result_type(operand(input, operation), operand(other, operation))
-    dtype = float32 if floating and dtype.kind != "f" else dtype
+    dtype = NUMBERS[float] if floating and dtype.kind != "f" else dtype
     for x in (input, other):
         if not bools and (x.__class__ is bool or x.__class__ not in NUMBERS and x.dtype == boolean):
             raise undefined(operation, x)
@@ -259,7 +258,7 @@ def div_(a, b):
     return a / b
 
 
-div_.vjps(a=lambda g, b: g / b, b=lambda g, a, b: sum_to(g * (a / b), b.shape) / -b)
+div_.vjps(a=lambda g, b: g / b, b=lambda g, a, b: sum_to(g * a, b.shape) / b / -b)
 
 
 def divisors(a, b, operation):

@@ -1,4 +1,4 @@
-"""Indexing: views by slices and numbers, copies by index tensors."""
+"""x[index]: views by slices and numbers, copies by index tensors; and the primitives behind every kind of picking."""
 
 import functools
 import math
@@ -6,12 +6,15 @@ import operator
 
 from ..autograd import Variable, primitive, view
 from ..backend import Array, asarray, on_gpu, scatter_add, xp
-from .elementwise import boolean, int64
+from .elementwise import boolean, int64, sum_to
 
+int32, uint8 = map(xp.dtype, ("int32", "uint8"))
+ALL = slice(None)
 ONE_HOT_ROWS = 512  # up to this many rows, a one-hot matrix product adds up gradients faster than scatter_add
+FEW = 1000  # more gradients than that are added faster by their position in memory, though it has to be worked out
 
 
-# ---------------------------------------------------------------------------------------------------------- reading
+# ------------------------------------------------------------------------------------------------------- primitives
 
 
 @view
@@ -51,6 +54,7 @@ def add_rows(g, index, size):
 rows.vjp(lambda g, index, shape: add_rows(g, index, shape))
 add_rows.vjp(lambda g, index: rows(g, index))
 
+
 def one_hot(index, n, dtype):
     """A row of n zeros with a one at `index`, for each of a flat array of indices in range."""
     if n <= ONE_HOT_ROWS:
@@ -73,8 +77,13 @@ def gather_(x, index):
 
 @primitive
 def ungather(g, index, size):
+    """Zeros of `size` with g added at the index."""
     x = xp.zeros(size, g.dtype)
-    scatter_add(x, index, g)
+    if g.size <= FEW or len(index) < len(size) or any(isinstance(i, slice) for i in index):
+        scatter_add(x, index, g)
+    else:
+        position = xp.ravel_multi_index(index, size, mode="wrap")
+        scatter_add(x.reshape(-1), position.reshape(-1), g.reshape(-1))
     return x
 
 
@@ -82,14 +91,70 @@ gather_.vjp(lambda g, index, shape: ungather(g, index, shape))
 ungather.vjp(lambda g, index: gather_(g, index))
 
 
+@primitive
+def pick_(x, index):
+    """`gather_` where no element is picked twice, so that its gradient can be written instead of added."""
+    return x[index]
+
+
+pick_.vjp(lambda g, index, shape: unslice(g, index, shape))
+
+
+@primitive(undo_broadcast=sum_to)
+def put(x, value, index):
+    """A copy of x with x[index] = value."""
+    x = x.copy()
+    x[index] = value
+    return x
+
+
+@primitive
+def without(g, index):
+    return put(g, 0.0, index)
+
+
+put.vjps(x=lambda g, index: without(g, index), value=lambda g, index: gather_(g, index))
+without.vjp(lambda g, index: without(g, index))
+
+
+# ---------------------------------------------------------------------------------------------------------- reading
+
+
 def getitem(x, index):
     """x[index] as torch understands it: numbers, slices, None and ... give views; index tensors and lists copy."""
-    if isinstance(index, Variable) and index.array.dtype is int64 and index.array.ndim and x.array.ndim:
-        return rows(x, in_range(index.array, x.array.shape[0], 0) if on_gpu else index.array)
+    masked = False
+    if isinstance(index, Variable):
+        if index.array.dtype is int64 and index.array.ndim and x.array.ndim:
+            return rows(x, in_range(index.array, x.array.shape[0], 0) if on_gpu else index.array)
+        masked = index.array.dtype == boolean
+    else:
+        plain = simple(index if index.__class__ is tuple else (index,))
+        if plain is not None:
+            try:
+                return slice_(x, plain)
+            except IndexError:
+                pass  # `parse` says what is wrong
     basic, advanced = parse(index, x.array.shape)
     if basic is not None:
         x = slice_(x, basic)
-    return x if advanced is None else gather_(x, advanced)
+    if advanced is None:
+        return x
+    if len(advanced) == 1:
+        return rows(x, advanced[0])
+    return pick_(x, advanced) if masked else gather_(x, advanced)
+
+
+def simple(index):
+    """The index for the array library where it holds only ints, None, ... and slices without a step, else None."""
+    end = (...,)  # so that even an index of every dimension gives a view, not a number
+    for i in index:
+        kind = i.__class__
+        if kind is int or kind is slice and i.step is None or i is None:
+            continue
+        if i is not ...:
+            return None
+        end = ()
+    return (*index, *end)
 
 
 def in_range(index, size, dim):
@@ -100,69 +165,86 @@ def in_range(index, size, dim):
 
 
 def parse(index, shape):
-    """An index as two that follow one another: slices and numbers (a view), then index arrays; None for a part not there.
+    """An index as two that follow one another: slices and numbers (a view), then index arrays; None for one not there.
 
     NumPy would let a number take part in the broadcasting of index arrays, which moves dimensions; torch does not.
     """
-    entries = [entry(i) for i in (index if isinstance(index, tuple) else (index,))]
-    used = sum(i.ndim if isinstance(i, Array) and i.dtype == boolean else i is not None and i is not ... for i in entries)
-    if used > len(shape):
-        raise IndexError(f"too many indices for tensor of dimension {len(shape)}: got {used}")
-    dots = [position for position, i in enumerate(entries) if i is ...]
-    if len(dots) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    at = dots[0] if dots else len(entries)
-    entries[at : at + 1] = [slice(None)] * (len(shape) - used)
+    entries = filled_in([entry(i) for i in as_tuple(index)], shape)
     basic, advanced, dim = [], [], 0
     for i in entries:
-        if i is None:
-            basic.append(None)
-            advanced.append(slice(None))
-        elif isinstance(i, Array):
-            taken = i.ndim if i.dtype == boolean else 1
-            if i.dtype == boolean and i.shape != shape[dim : dim + taken]:
+        if isinstance(i, Array) and i.dtype == boolean:
+            if i.shape != shape[dim : dim + i.ndim]:
                 raise IndexError(
-                    f"The shape of the mask {list(i.shape)} at index {dim} does not match the shape of the indexed tensor "
-                    f"{list(shape)}"
+                    f"The shape of the mask {list(i.shape)} at index {dim} does not match the shape of the indexed "
+                    f"tensor {list(shape)}"
                 )
-            basic.extend([slice(None)] * taken)
-            advanced.append(i if i.dtype == boolean else in_range(i, shape[dim], dim))
-            dim += taken
-        else:
-            if isinstance(i, slice):
-                advanced.append(slice(None))
-            elif not -shape[dim] <= i < shape[dim]:
+            basic.extend([ALL] * i.ndim or [None])  # a mask without dimensions is one over a new dimension of size 1
+            advanced.extend(xp.nonzero(i if i.ndim else i.reshape(1)))
+            dim += i.ndim
+            continue
+        if isinstance(i, Array):
+            advanced.append(in_range(i, shape[dim], dim))
+        elif isinstance(i, int):
+            if not -shape[dim] <= i < shape[dim]:
                 raise IndexError(f"index {i} is out of bounds for dimension {dim} with size {shape[dim]}")
-            basic.append(i)
-            dim += 1
-    has_arrays = any(isinstance(i, Array) for i in advanced)
-    trivial = has_arrays and all(isinstance(i, slice) and i == slice(None) for i in basic)
-    return None if trivial else (*basic, ...), tuple(advanced) if has_arrays else None
+        else:
+            advanced.append(ALL)
+        basic.append(ALL if isinstance(i, Array) else i)
+        dim += i is not None
+    while advanced and not isinstance(advanced[-1], Array):
+        advanced.pop()
+    trivial = advanced and all(isinstance(i, slice) and i == ALL for i in basic)
+    return None if trivial else (*basic, ...), tuple(advanced) or None
+
+
+def as_tuple(index):
+    """The entries of an index; a list that holds more than numbers counts as a tuple, as in torch."""
+    if isinstance(index, tuple):
+        return index
+    parts = (Variable, Array, list, tuple, range, slice)
+    if isinstance(index, list) and len(index) < 32 and any(isinstance(i, parts) or i in (None, ...) for i in index):
+        return tuple(index)
+    return (index,)
+
+
+def filled_in(entries, shape):
+    """The entries with slices in place of `...` and of the dimensions that they leave out."""
+    masks = [i for i in entries if isinstance(i, Array) and i.dtype == boolean]
+    others = [i for i in entries if i is not None and i is not ...]
+    used = len(others) - len(masks) + sum(mask.ndim for mask in masks)
+    if used > len(shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}: got {used}")
+    dots = [n for n, i in enumerate(entries) if i is ...] or [len(entries)]
+    if len(dots) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    return [*entries[: dots[0]], *[ALL] * (len(shape) - used), *entries[dots[0] + 1 :]]
 
 
 def entry(i):
-    """One entry of an index as an int, slice, None, ... or an array of int64 or bool."""
+    """One entry of an index as an int, slice, None, ... or an array of integers or booleans."""
     if isinstance(i, Variable):
         i = i.array
-        if i.dtype.kind not in "bi":
-            raise IndexError(f"tensors used as indices must be integer or bool tensors, got {i.dtype}")
-        return int(i) if i.ndim == 0 and i.dtype != boolean else i
+    if i is None or i is ...:
+        return i
     if isinstance(i, slice):
         i = slice(*(None if n is None else operator.index(n) for n in (i.start, i.stop, i.step)))
         if i.step is not None and i.step <= 0:
-            raise ValueError("slice step must be positive")
+            raise ValueError(f"slice step must be positive, got {i.step}")
         return i
-    if i is None or i is ...:
-        return i
-    if isinstance(i, bool):
-        return asarray(i)
-    if hasattr(i, "__index__") and not getattr(i, "ndim", 0):
+    if isinstance(i, (bool, xp.bool_)):
+        return asarray(bool(i))
+    if isinstance(i, range):
+        return xp.arange(i.start, i.stop, i.step)
+    if isinstance(i, (list, tuple)):
+        i = asarray([int(n) if isinstance(n, Variable) else n for n in i])
+        i = i if i.size else i.astype(int64)
+    if isinstance(i, Array):
+        i = i.astype(boolean) if i.dtype == uint8 else i  # torch's older masks
+        if i.dtype not in (boolean, int64, int32):
+            raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {i.dtype}")
+        return i if i.ndim or i.dtype == boolean else int(i)
+    if hasattr(i, "__index__"):
         return operator.index(i)
-    if isinstance(i, (list, tuple, range, Array)):
-        array = asarray([int(n) if isinstance(n, Variable) else n for n in i] if isinstance(i, (list, tuple)) else i)
-        array = array.astype(int64) if array.size == 0 else array
-        if array.dtype.kind in "bi":
-            return array
     raise IndexError(f"expected numbers, slices, None, ..., lists or integer or bool tensors as indices, got {i!r}")
 
 

@@ -3,7 +3,7 @@
 from ..autograd import Leaf, Variable, changed, mode, primitive, tick, wrap
 from ..backend import Array, constant, xp
 from .elementwise import CATEGORY, NUMBERS, add, as_dtype, div, mul, operand, sub, sum_to, zeros_of
-from .index import gather_, parse, slice_
+from .index import parse, put, slice_
 
 
 @primitive(undo_broadcast=sum_to)
@@ -12,22 +12,6 @@ def overwrite(x, value):
 
 
 overwrite.vjps(x=lambda g: zeros_of(g), value=lambda g: g)
-
-
-@primitive(undo_broadcast=sum_to)
-def put(x, value, index):
-    x = x.copy()
-    x[index] = value
-    return x
-
-
-@primitive
-def without(g, index):
-    return put(g, 0.0, index)
-
-
-put.vjps(x=lambda g, index: without(g, index), value=lambda g, index: gather_(g, index))
-without.vjp(lambda g, index: without(g, index))
 
 
 @primitive

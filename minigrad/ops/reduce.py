@@ -1,55 +1,71 @@
-"""Sums, means, extremes and softmax: operations along dimensions."""
+"""Sums, moments and softmax: operations over dimensions, and what others of their kind share."""
 
 import builtins
 import functools
 import math
-from collections import namedtuple
 
-import numpy as np
+from ..autograd import primitive, wrap
+from ..backend import constant, total, xp
+from .elementwise import as_dtype, boolean, broadcast_to, exp, float32, int64
+from .shape import dim_of, dims_of, reshape_
 
-from ..autograd import Variable, primitive, wrap
-from ..backend import asarray, constant, to_numpy, total, xp
-from .elementwise import as_dtype, boolean, broadcast_to, cast, exp, float32, int64, log, maximum, minimum, sum_to
-from .index import along, gather_
-from .shape import dim_of, reshape_
+float16, float64 = map(xp.dtype, ("float16", "float64"))
 
-
-def dims_of(dim, ndim, operation):
-    """The dimensions of a `dim` argument (None or (): all; an int; several) as a sorted tuple of ints >= 0."""
-    if dim is None or not isinstance(dim, int) and len(dim) == 0:
-        return tuple(range(ndim))
-    dims = sorted(dim_of(d, ndim, operation) for d in ((dim,) if isinstance(dim, int) else dim))
-    if len(set(dims)) < len(dims):
-        raise RuntimeError(f"{operation}: dim {dim} appears multiple times in the list of dims")
-    return tuple(dims) if ndim else ()
+# ---------------------------------------------------------------------------------------------- shapes and arguments
 
 
 @functools.lru_cache(1024)
 def kept(shape, dims):
     """The shape with size 1 at the reduced dimensions."""
-    return tuple(1 if i in dims else n for i, n in enumerate(shape))
+    return tuple([1 if i in dims else n for i, n in enumerate(shape)])
 
 
 @functools.lru_cache(1024)
 def dropped(shape, dims):
-    return tuple(n for i, n in enumerate(shape) if i not in dims)
+    return tuple([n for i, n in enumerate(shape) if i not in dims])
+
+
+def restored(g, shape, dims):
+    """The gradient of a reduction with size 1 at the reduced dimensions again."""
+    return g if g.ndim == len(shape) else g.reshape(kept(shape, dims))
 
 
 @functools.lru_cache(1024)
 def count(shape, dims):
-    return math.prod(shape[d] for d in dims)
+    return math.prod([shape[d] for d in dims])
+
+
+def renamed(dim, keepdim, names, operation):
+    """`dim` and `keepdim`, or NumPy's names for them, `axis` and `keepdims`."""
+    for name in names:
+        if name not in ("axis", "keepdims"):
+            raise TypeError(f"{operation}() got an unexpected keyword argument {name!r}")
+    return names.get("axis", dim), names.get("keepdims", keepdim)
 
 
 def floating(input, operation, dtype=None):
     """The input as `dtype`, or as it is where its dtype is floating; else torch's error."""
-    if dtype is not None:
-        return as_dtype(input, dtype)
-    if input.array.dtype.kind != "f":
-        raise RuntimeError(
-            f"{operation}(): could not infer output dtype. Input dtype must be a floating point dtype. "
-            f"Got: {input.array.dtype}"
-        )
-    return input
+    dtype = input.array.dtype if dtype is None else xp.dtype(dtype)
+    if dtype.kind != "f":
+        raise RuntimeError(f"{operation}(): expected a floating point dtype, got {dtype}; it can be given as `dtype`")
+    return input if input.array.dtype is dtype else as_dtype(input, dtype)
+
+
+def summable(input, dtype):
+    """Whether a sum may be made in the dtype of the input, with no other asked for: in float32 or float64."""
+    own = input.array.dtype
+    return dtype is None and (own is float32 or own is float64)
+
+
+def accumulated(primitive_, input, dtype, *options):
+    """A sum or product in another dtype than the input's own, which is int64 by default where that is not floating.
+
+    Integers are added up in int64 and float16, as in torch, in float32: in between, its range could be too small.
+    """
+    own = input.array.dtype
+    dtype = xp.dtype(dtype or (own if own.kind == "f" else int64))
+    inner = int64 if dtype.kind != "f" else float32 if dtype is float16 else dtype
+    return as_dtype(primitive_(as_dtype(input, inner), *options), dtype)
 
 
 # ------------------------------------------------------------------------------------------------ sums and moments
@@ -61,163 +77,127 @@ def sum_(x, dims, keepdim):
     return y if keepdim else y.reshape(dropped(x.shape, dims))
 
 
-sum_.vjp(lambda g, dims, shape: broadcast_to(g.reshape(kept(shape, dims)), shape))
+sum_.vjp(lambda g, dims, shape: broadcast_to(restored(g, shape, dims), shape))
 
 
-def sum(input, dim=None, keepdim=False, *, axis=None, keepdims=False, dtype=None):
+def sum(input, dim=None, keepdim=False, *, dtype=None, **names):
     """The sum over `dim` (None: all); of integers and booleans in int64. `axis` and `keepdims` are NumPy's names."""
-    kind = input.array.dtype.kind
-    input = as_dtype(input, dtype or int64) if dtype is not None or kind in "bi" else input
-    dims = dims_of(axis if dim is None else dim, input.array.ndim, "sum")
-    return sum_(input, dims, keepdim or keepdims)
+    if names:
+        dim, keepdim = renamed(dim, keepdim, names, "sum")
+    dims = dims_of(dim, input.array.ndim, "sum")
+    return sum_(input, dims, keepdim) if summable(input, dtype) else accumulated(sum_, input, dtype, dims, keepdim)
+
+
+def divided(y, n):
+    """y / n, and where n is 0 what a floating division would give, without its warning."""
+    return y / constant(n, y.dtype) if n else xp.where(y > 0, math.inf, math.nan).astype(y.dtype)
 
 
 @primitive
 def mean_(x, dims, keepdim):
-    y = total(x, dims)
-    y = y / constant(count(x.shape, dims), x.dtype)
+    y = divided(total(x, dims), count(x.shape, dims))
     return y if keepdim else y.reshape(dropped(x.shape, dims))
 
 
-mean_.vjp(lambda g, dims, shape: broadcast_to(g.reshape(kept(shape, dims)) * (1 / count(shape, dims)), shape))
+@mean_.vjp
+def mean_vjp(g, dims, shape):
+    return broadcast_to(restored(g, shape, dims) * (1 / (count(shape, dims) or math.nan)), shape)
 
 
-def mean(input, dim=None, keepdim=False, *, dtype=None):
+def mean(input, dim=None, keepdim=False, *, dtype=None, **names):
     """The mean over `dim` (None: all) of a floating tensor."""
-    input = floating(input, "mean", dtype)
-    return mean_(input, dims_of(dim, input.array.ndim, "mean"), keepdim)
+    if names:
+        dim, keepdim = renamed(dim, keepdim, names, "mean")
+    dims = dims_of(dim, input.array.ndim, "mean")
+    if summable(input, dtype):
+        return mean_(input, dims, keepdim)
+    return accumulated(mean_, floating(input, "mean", dtype), dtype, dims, keepdim)
 
 
-def centre(x, dims):
-    return x - total(x, dims) / constant(count(x.shape, dims), x.dtype)
+def spread(x, dims, divisor, keepdim):
+    """The sum of squared differences from the mean over the divisor, and those differences."""
+    centred = x - divided(total(x, dims), count(x.shape, dims))
+    y = divided(total(centred * centred, dims), divisor)
+    return y if keepdim else y.reshape(dropped(x.shape, dims)), centred
 
 
 @primitive(extras=("centred",))
 def var_(x, dims, divisor, keepdim):
-    centred = centre(x, dims)
-    y = total(centred * centred, dims) / constant(divisor, x.dtype)
-    return y if keepdim else y.reshape(dropped(x.shape, dims)), centred
+    return spread(x, dims, divisor, keepdim)
 
 
 @var_.vjp
 def var_vjp(g, x, dims, divisor, shape, centred):
     centred = x - mean_(x, dims, True) if centred is None else centred
-    return g.reshape(kept(shape, dims)) * (2 / divisor) * centred
+    return restored(g, shape, dims) * (2 / (divisor or math.nan)) * centred
 
 
 @primitive(extras=("centred",))
 def std_(x, dims, divisor, keepdim):
-    centred = centre(x, dims)
-    y = xp.sqrt(total(centred * centred, dims) / constant(divisor, x.dtype))
-    return y if keepdim else y.reshape(dropped(x.shape, dims)), centred
+    y, centred = spread(x, dims, divisor, keepdim)
+    return xp.sqrt(y), centred
 
 
 @std_.vjp
 def std_vjp(g, y, x, dims, divisor, shape, centred):
-    centred = x - mean_(x, dims, True) if centred is None else centred
-    return (g / (y * divisor + (y == 0))).reshape(kept(shape, dims)) * centred  # of a constant: 0, as in torch
+    g = g / (y * (divisor or math.nan) + (y == 0))
+    if centred is None:
+        g, centred = g * (y != 0), x - mean_(x, dims, True)
+    return restored(g, shape, dims) * centred  # of a constant: 0, as in torch
 
 
-def moment(primitive_, input, dim, unbiased, correction, keepdim):
-    if isinstance(dim, bool):  # var(unbiased), the older order of arguments
-        dim, unbiased = None, dim
-    correction = (1 if unbiased is None else int(unbiased)) if correction is None else correction
+def moment(primitive_, input, dim, unbiased, keepdim, correction, names):
     name = primitive_.__name__
-    dims = dims_of(dim, floating(input, name).array.ndim, name)
-    divisor = builtins.max(count(input.array.shape, dims) - correction, 0)
-    return primitive_(input, dims, divisor or math.nan, keepdim)
+    if names:
+        dim, keepdim = renamed(dim, keepdim, names, name)
+    if dim.__class__ is bool:  # var(unbiased), the older order of arguments
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 1 if unbiased is None else int(unbiased)
+    elif unbiased is not None:
+        raise TypeError(f"{name}(): expected correction or unbiased, got both")
+    shape = input.array.shape
+    dims = dims_of(dim, len(shape), name)
+    divisor = builtins.max(count(shape, dims) - correction, 0)
+    if summable(input, None):
+        return primitive_(input, dims, divisor, keepdim)
+    return accumulated(primitive_, floating(input, name), None, dims, divisor, keepdim)
 
 
-def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None, **names):
     """The variance over `dim` (None: all), divided by n - correction; by default 1 (Bessel's correction)."""
-    return moment(var_, input, dim, unbiased, correction, keepdim)
+    return moment(var_, input, dim, unbiased, keepdim, correction, names)
 
 
-def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None, **names):
     """The standard deviation over `dim` (None: all), the root of `var`."""
-    return moment(std_, input, dim, unbiased, correction, keepdim)
+    return moment(std_, input, dim, unbiased, keepdim, correction, names)
 
 
-# ------------------------------------------------------------------------------------------------------- extremes
+def with_mean(moment_, name):
+    def function(input, dim=None, unbiased=None, keepdim=False, *, correction=None, **names):
+        y = moment_(input, dim, unbiased, keepdim, correction=correction, **names)
+        dim, keepdim = renamed(None if isinstance(dim, bool) else dim, keepdim, names, name)
+        return y, mean(input, dim, keepdim)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`{name[:3]}` and `mean`, as a tuple."
+    return function
 
 
-def extreme(function, name):
-    @primitive
-    def reduced(x, dims, keepdim):
-        return function(x, axis=dims, keepdims=keepdim)
-
-    @reduced.vjp
-    def reduced_vjp(g, y, x, dims, shape):
-        ties = cast(x == y.reshape(kept(shape, dims)), g.dtype, boolean)  # several equal extremes share the gradient
-        return g.reshape(kept(shape, dims)) / ties.sum(axis=dims, keepdims=True) * ties
-
-    def reduction(input, dim=None, keepdim=False):
-        dims = dims_of(dim, input.array.ndim, name)
-        if input.array.size == 0 and builtins.any(input.array.shape[d] == 0 for d in dims):
-            raise IndexError(f"{name}(): Expected reduction dim to have non-zero size; got shape {input.array.shape}")
-        return reduced(input, dims, keepdim)
-
-    reduction.__name__ = reduction.__qualname__ = name
-    reduction.__doc__ = f"The {name[1:]}imum over `dim` (None: all); equal values share the gradient."
-    return reduction
+var_mean, std_mean = with_mean(var, "var_mean"), with_mean(std, "std_mean")
 
 
-amax, amin = extreme(xp.max, "amax"), extreme(xp.min, "amin")
-
-
-def arg_extreme(function, name):
-    def position(input, dim=None, keepdim=False):
-        array = input.array
-        if array.size == 0 and (dim is None or array.shape[dim_of(dim, array.ndim, name)] == 0):
-            raise IndexError(f"{name}(): Expected reduction dim to have non-zero size; got shape {array.shape}")
-        if dim is None:
-            found = function(array)
-            return wrap(found.reshape((1,) * array.ndim) if keepdim else found)
-        if array.ndim == 0:
-            dim_of(dim, 0, name)
-            return wrap(xp.zeros((), int64))
-        dim = dim_of(dim, array.ndim, name)
-        found = function(array, axis=dim)
-        return wrap(xp.expand_dims(found, dim) if keepdim else found)
-
-    position.__name__ = position.__qualname__ = name
-    position.__doc__ = f"The index of the {name[3:]}imum along `dim`, int64; of the flattened tensor where `dim` is None."
-    return position
-
-
-argmax, argmin = arg_extreme(xp.argmax, "argmax"), arg_extreme(xp.argmin, "argmin")
-
-
-def extreme_along(whole, position, pairwise, name):
-    result = namedtuple(name, "values indices")
-
-    def reduction(input, dim=None, keepdim=False):
-        if isinstance(dim, Variable):
-            return pairwise(input, dim)
-        if dim is None:
-            return whole(input)
-        indices = position(input, dim, True)
-        if input.array.ndim == 0:
-            return result(reshape_(input, ()), indices)
-        values = gather_(input, along(indices.array, dim_of(dim, input.array.ndim, name)))
-        if not keepdim:
-            shape = dropped(values.array.shape, (dim % input.array.ndim,))
-            values, indices = reshape_(values, shape), reshape_(indices, shape)
-        return result(values, indices)
-
-    reduction.__name__ = reduction.__qualname__ = name
-    reduction.__doc__ = f"The {name}imum of all, or with a `dim` named (values, indices); of two tensors, elementwise."
-    return reduction
-
-
-max = extreme_along(amax, argmax, maximum, "max")
-min = extreme_along(amin, argmin, minimum, "min")
+# ---------------------------------------------------------------------------------------------- truth and counting
 
 
 def logical(function, name):
-    def reduction(input, dim=None, keepdim=False):
-        dims = dims_of(dim, input.array.ndim, name)
-        return wrap(function(input.array.astype(boolean), axis=dims, keepdims=keepdim))
+    def reduction(input, dim=None, keepdim=False, **names):
+        if names:
+            dim, keepdim = renamed(dim, keepdim, names, name)
+        dims, dtype = dims_of(dim, input.array.ndim, name), input.array.dtype
+        truth = function(input.array.astype(boolean), axis=dims, keepdims=keepdim)
+        return wrap(truth.astype(dtype) if dtype == xp.uint8 else truth)  # torch's older masks stay what they are
 
     reduction.__name__ = reduction.__qualname__ = name
     reduction.__doc__ = f"Whether {name} of the elements over `dim` (None: of all of them) is true."
@@ -227,38 +207,46 @@ def logical(function, name):
 all, any = logical(xp.all, "all"), logical(xp.any, "any")
 
 
+def count_nonzero(input, dim=None):
+    """How many elements over `dim` (None: all) are not zero, int64."""
+    dims = dims_of(dim, input.array.ndim, "count_nonzero")
+    return wrap((input.array != 0).sum(dims, dtype=int64))
+
+
 # --------------------------------------------------------------------------------------------------- softmax and co.
 
 
 @primitive
 def softmax_(x, dim):
-    y = xp.exp(x - x.max(dim, keepdims=True))
-    return y / y.sum(dim, keepdims=True)
+    y = x - x.max(dim, keepdims=True)
+    xp.exp(y, y)
+    y /= total(y, (dim,))
+    return y
 
 
-softmax_.vjp(lambda g, y, dim: y * (g - (g * y).sum(axis=dim, keepdims=True)))
+softmax_.vjp(lambda g, y, dim: y * (g - sum_(g * y, (dim,), True)))
 
 
 @primitive
 def log_softmax_(x, dim):
-    x = x - x.max(dim, keepdims=True)
-    return x - xp.log(xp.exp(x).sum(dim, keepdims=True))
+    y = x - x.max(dim, keepdims=True)
+    y -= xp.log(total(xp.exp(y), (dim,)))
+    return y
 
 
-log_softmax_.vjp(lambda g, y, dim: g - exp(y) * g.sum(axis=dim, keepdims=True))
+log_softmax_.vjp(lambda g, y, dim: g - exp(y) * sum_(g, (dim,), True))
 
 
 def along_dim(primitive_, name, doc):
     def function(input, dim, *, dtype=None):
-        if dtype is None and input.array.dtype.kind != "f":
-            raise RuntimeError(f'"{name}" not implemented for {input.array.dtype}; pass a floating dtype')
-        input = input if dtype is None else as_dtype(input, dtype)
-        dim = dim_of(dim, input.array.ndim, name)
-        if input.array.ndim == 0:
-            return reshape_(primitive_(reshape_(input, (1,)), 0), ())
-        if input.array.shape[dim] == 0:
+        shape, dim = input.array.shape, dim_of(dim, input.array.ndim, name)
+        if not shape:
+            return reshape_(function(reshape_(input, (1,)), 0, dtype=dtype), ())
+        if not summable(input, dtype):
+            input = floating(input, name, dtype)
+        if not shape[dim]:
             return input * 1
-        return primitive_(input, dim)
+        return primitive_(input, dim) if summable(input, None) else accumulated(primitive_, input, None, dim)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -271,49 +259,26 @@ log_softmax = along_dim(log_softmax_, "log_softmax", "The logarithm of softmax a
 
 @primitive
 def logsumexp_(x, dims, keepdim):
-    m = x.max(dims, keepdims=True)
-    m = xp.where(xp.isfinite(m), m, 0).astype(x.dtype)
-    y = xp.log(total(xp.exp(x - m), dims)) + m
+    largest = x.max(dims, keepdims=True)
+    finite = xp.where(xp.isfinite(largest), largest, 0).astype(x.dtype)
+    s = total(xp.exp(x - finite), dims)
+    y = xp.log(s + (s == 0)) + largest  # where all are -inf, so is the largest
     return y if keepdim else y.reshape(dropped(x.shape, dims))
 
 
 @logsumexp_.vjp
 def logsumexp_vjp(g, y, x, dims, shape):
-    return g.reshape(kept(shape, dims)) * exp(x - y.reshape(kept(shape, dims)))
+    return restored(g, shape, dims) * exp(x - restored(y, shape, dims))
 
 
-def logsumexp(input, dim, keepdim=False):
-    """log(sum(exp(x))) over `dim`, without overflow."""
+def logsumexp(input, dim, keepdim=False, **names):
+    """log(sum(exp(x))) over `dim`, without overflow; of nothing, -inf. Integers become float32."""
+    if names:
+        dim, keepdim = renamed(dim, keepdim, names, "logsumexp")
     input = as_dtype(input, float32) if input.array.dtype.kind != "f" else input
-    return logsumexp_(input, dims_of(dim, input.array.ndim, "logsumexp"), keepdim)
-
-
-# ------------------------------------------------------------------------------------------------------ histograms
-
-
-def histogram(input, bins=100, *, range=None, weight=None, density=False):
-    """Counts of the values in `bins` bins of equal width, or between the given edges: named (hist, bin_edges).
-
-    `range`: the outermost edges, by default the smallest and largest value. `density`: divide by the total and the bin
-    width, so that the area is 1. `weight` counts each value that much. A value on the last edge is in the last bin.
-    """
-    values = to_numpy(floating(input, "histogram").array).reshape(-1)
-    edges = to_numpy(bins.array) if isinstance(bins, Variable) else bins
-    weights = None if weight is None else to_numpy(weight.array).reshape(-1)
-    span = range
-    if isinstance(bins, int):
-        low, high = range or ((values.min(), values.max()) if values.size else (0, 1))
-        span = (low, high) if low != high else (low - 1, high + 1)
-    hist, edges = np.histogram(values, edges, span, density, weights)
-    return Histogram(wrap(asarray(hist.astype(values.dtype))), wrap(asarray(edges.astype(values.dtype))))
-
-
-Histogram = namedtuple("histogram", "hist bin_edges")
-
-
-def histc(input, bins=100, min=0, max=0):
-    """Counts in `bins` bins of equal width between `min` and `max`; where those are equal, between the extremes."""
-    array = floating(input, "histc").array
-    low, high = (array.min().item(), array.max().item()) if min == max and array.size else (min, max)
-    values = input.reshape(-1)
-    return histogram(values, bins, range=(low, high) if low != high else (low - 1, high + 1)).hist
+    dims = dims_of(dim, input.array.ndim, "logsumexp")
+    if not count(input.array.shape, dims):
+        return sum_(input, dims, keepdim) - math.inf
+    if summable(input, None):
+        return logsumexp_(input, dims, keepdim)
+    return accumulated(logsumexp_, input, None, dims, keepdim)

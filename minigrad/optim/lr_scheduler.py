@@ -21,7 +21,7 @@ class LRScheduler:
     on, where the groups have an "initial_lr" already.
     """
 
-    unsaved = ("optimizer",)  # attributes that are not part of the state
+    unsaved: tuple[str, ...] = ("optimizer",)  # attributes that are not part of the state
 
     def __init__(self, optimizer, last_epoch=-1):
         check_optimizer(optimizer)

@@ -1,6 +1,7 @@
-"""Reads data in PyTorch's order for `tests/test_data.py` to compare with: `python make_data.py`.
+"""Reads data in PyTorch's order for `tests/test_data.py` to compare with.
 
-Made with PyTorch 2.13.0; writes `data.npz` next to this file. Everything but `main` works with minigrad too.
+`python make_data.py`, made with PyTorch 2.13.0, writes `data.npz` next to this file.
+Everything but `main` works with minigrad too.
 """
 
 from pathlib import Path

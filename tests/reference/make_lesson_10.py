@@ -1,7 +1,7 @@
 """Trains lesson 10's six networks in PyTorch for 2000 steps and stores every 20th loss in lesson_10.npz.
 
-Run as `python tests/reference/make_lesson_10.py` with PyTorch installed. Two lists of names are used: the one that
-ships with minigrad, and makemore's names.txt, for which $MINIGRAD_DATA must name the folder.
+Run as `python tests/reference/make_lesson_10.py` with PyTorch installed. Two lists of names are used: the one
+that ships with minigrad, and makemore's names.txt, for which $MINIGRAD_DATA must name the folder.
 """
 
 import hashlib

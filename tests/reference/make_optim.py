@@ -1,6 +1,6 @@
-"""Trains a few numbers with PyTorch's optimisers for `tests/test_optim.py` to compare with: `python make_optim.py`.
+"""Trains a few numbers with PyTorch's optimisers for `tests/test_optim.py` to compare with.
 
-Made with PyTorch 2.13.0; writes `optim.npz` next to this file. Everything but `main` works with minigrad too.
+`python make_optim.py`, made with PyTorch 2.13.0, writes `optim.npz` next to this file. Everything but `main` works with minigrad too.
 """
 
 from pathlib import Path
@@ -59,13 +59,15 @@ def train(library, optimizer, params, steps=range(STEPS)):
 
 
 def run(library, case):
-    """The trajectory of a case, and the state it ends with: {name: the numbers of all parameters as one vector}."""
+    """The trajectory of a case, and its last state: {name: the numbers of all parameters as one vector}."""
     name, settings = CASES[case]
     params = start(library)
     optimizer = getattr(library.optim, name)(params, **settings)
     trajectory, state = train(library, optimizer, params), optimizer.state_dict()["state"]
     names = state[0] if state else ()
-    return trajectory, {name: np.concatenate([state[i][name].numpy().ravel() for i in state]) for name in names}
+    return trajectory, {
+        name: np.concatenate([state[i][name].numpy().ravel() for i in state]) for name in names
+    }
 
 
 def main():

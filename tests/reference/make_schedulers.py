@@ -1,6 +1,7 @@
-"""Steps through PyTorch's schedules for `tests/test_schedulers.py` to compare with: `python make_schedulers.py`.
+"""Steps through PyTorch's schedules for `tests/test_schedulers.py` to compare with.
 
-Made with PyTorch 2.13.0; writes `schedulers.npz` next to this file. Everything but `main` works with minigrad too.
+`python make_schedulers.py`, made with PyTorch 2.13.0, writes `schedulers.npz` next to this file.
+Everything but `main` works with minigrad too.
 """
 
 import math
@@ -25,7 +26,14 @@ CASES = {  # each makes a schedule of an optimiser with two groups
     "cosine_warm_equal": lambda s, o: s.CosineAnnealingWarmRestarts(o, 8),
     "one_cycle": lambda s, o: s.OneCycleLR(o, [0.4, 1.0], total_steps=EPOCHS),
     "one_cycle_linear": lambda s, o: s.OneCycleLR(
-        o, 0.4, epochs=5, steps_per_epoch=9, anneal_strategy="linear", pct_start=0.25, div_factor=10, final_div_factor=50
+        o,
+        0.4,
+        epochs=5,
+        steps_per_epoch=9,
+        anneal_strategy="linear",
+        pct_start=0.25,
+        div_factor=10,
+        final_div_factor=50,
     ),
     "one_cycle_three": lambda s, o: s.OneCycleLR(
         o, 0.4, total_steps=EPOCHS, three_phase=True, base_momentum=[0.7, 0.8], max_momentum=0.9
@@ -52,7 +60,9 @@ CASES = {  # each makes a schedule of an optimiser with two groups
 def make(library, case, optimizer="SGD"):
     """An optimiser of two groups with learning rates 0.1 and 0.5, and its schedule."""
     params = [library.zeros(2, requires_grad=True), library.zeros(3, requires_grad=True)]
-    made = getattr(library.optim, optimizer)([{"params": params[:1]}, {"params": params[1:], "lr": 0.5}], lr=0.1)
+    made = getattr(library.optim, optimizer)(
+        [{"params": params[:1]}, {"params": params[1:], "lr": 0.5}], lr=0.1
+    )
     return made, CASES[case](library.optim.lr_scheduler, made)
 
 

@@ -1,7 +1,7 @@
-"""Writes weights with PyTorch for `tests/test_serialization.py` to read: `python make_serialization.py`.
+"""Writes weights with PyTorch for `tests/test_serialization.py` to read.
 
-Made with PyTorch 2.13.0 and safetensors 0.8.0; writes `serialization.npz` next to this file: the bytes of a file by
-safetensors.torch.save, of one by torch.save, and of a pickle.
+`python make_serialization.py`, made with PyTorch 2.13.0 and safetensors 0.8.0, writes `serialization.npz` next
+to this file: the bytes of two files by safetensors.torch.save, of one by torch.save, and of a pickle.
 """
 
 import io
@@ -14,7 +14,9 @@ import numpy as np
 def weights():
     """{name: array} of every dtype, without and with elements."""
     arrays = {name: np.arange(-3, 3).reshape(2, 3).astype(name) for name in ("float16", "float32", "float64")}
-    arrays |= {name: np.arange(4).astype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "bool")}
+    arrays |= {
+        name: np.arange(4).astype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "bool")
+    }
     return arrays | {"layer.weight": np.full((), 2.5, np.float32), "empty": np.zeros((0, 4), np.float32)}
 
 

@@ -6,6 +6,7 @@ from .activation import (
     silu, softmax, softmin, softplus, softsign, tanhshrink, threshold,
 )  # fmt: skip
 from .attention import scaled_dot_product_attention
+from .distance import cosine_similarity, normalize, pairwise_distance
 from .dropout import dropout, dropout1d, dropout2d
 from .linear import embedding, linear, one_hot
 from .loss import (

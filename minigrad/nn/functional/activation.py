@@ -10,10 +10,11 @@ import warnings
 from ...autograd import Variable, primitive
 from ...backend import constant, xp
 from ...ops import reduce
-from ...ops.elementwise import abs, erf, exp, sigmoid, square, sum_to, tanh, unary
+from ...ops.elementwise import abs, copied, erf, exp, sigmoid, square, sum_to, tanh, unary
 from ...ops.elementwise import relu as relu_
 from ...ops.inplace import store
-from ...ops.shape import dim_of, reshape_, split
+from ...ops.join import split
+from ...ops.shape import dim_of, reshape_
 
 
 def floating(input, operation):
@@ -25,9 +26,9 @@ def floating(input, operation):
     return input
 
 
-def result(output, input, inplace):
-    """The output, written over the input where that is wanted."""
-    return store(input, output) if inplace else output
+def activation(primitive_, input, inplace, *options):
+    """The primitive of the input; `inplace` writes it over the input, of which backward then keeps a copy."""
+    return store(input, primitive_(copied(input), *options)) if inplace else primitive_(input, *options)
 
 
 # ------------------------------------------------------------------------------------------------- piecewise linear
@@ -35,7 +36,7 @@ def result(output, input, inplace):
 
 def relu(input, inplace=False):
     """max(x, 0)."""
-    return result(relu_(input), input, inplace)
+    return activation(relu_, input, inplace)
 
 
 @primitive
@@ -49,7 +50,7 @@ leaky_relu_.vjp(lambda g, x, slope: g * (x > 0) + g * (x <= 0) * slope)
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """x where it is positive, else negative_slope * x."""
-    return result(leaky_relu_(floating(input, "leaky_relu"), negative_slope), input, inplace)
+    return activation(leaky_relu_, floating(input, "leaky_relu"), inplace, negative_slope)
 
 
 @primitive(undo_broadcast=sum_to)
@@ -86,7 +87,7 @@ threshold_.vjp(lambda g, x, threshold: g * (x > threshold))
 
 def threshold(input, threshold, value, inplace=False):
     """x where it is above the threshold, else `value`."""
-    return result(threshold_(input, threshold, value), input, inplace)
+    return activation(threshold_, input, inplace, threshold, value)
 
 
 @primitive
@@ -103,7 +104,7 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
         raise ValueError(f"hardtanh: min_val cannot be greater than max_val, got {min_val} and {max_val}")
     if input.array.dtype.kind in "iu":
         min_val, max_val = int(min_val), int(max_val)
-    return result(hardtanh_(input, min_val, max_val), input, inplace)
+    return activation(hardtanh_, input, inplace, min_val, max_val)
 
 
 def relu6(input, inplace=False):
@@ -121,7 +122,7 @@ hardsigmoid_.vjp(lambda g, x: g * ((x > -3) & (x < 3)) * (1 / 6))
 
 def hardsigmoid(input, inplace=False):
     """(x + 3) / 6 limited to [0, 1]."""
-    return result(hardsigmoid_(floating(input, "hardsigmoid")), input, inplace)
+    return activation(hardsigmoid_, floating(input, "hardsigmoid"), inplace)
 
 
 @primitive
@@ -134,7 +135,7 @@ hardswish_.vjp(lambda g, x: g * (x >= 3) + g * ((x > -3) & (x < 3)) * (x * (1 / 
 
 def hardswish(input, inplace=False):
     """x * hardsigmoid(x). Source: Howard et al., 2019."""
-    return result(hardswish_(floating(input, "hardswish")), input, inplace)
+    return activation(hardswish_, floating(input, "hardswish"), inplace)
 
 
 # ----------------------------------------------------------------------------------------------- exponential linear
@@ -153,19 +154,19 @@ def elu_vjp(g, x, alpha, scale, inner):
 
 def elu(input, alpha=1.0, inplace=False):
     """x where it is positive, else alpha * (exp(x) - 1). Source: Clevert et al., 2016."""
-    return result(elu_(floating(input, "elu"), alpha, 1.0, 1.0), input, inplace)
+    return activation(elu_, floating(input, "elu"), inplace, alpha, 1.0, 1.0)
 
 
 def selu(input, inplace=False):
     """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1. Source: Klambauer et al., 2017."""
-    return result(elu_(floating(input, "selu"), 1.6732632423543772, 1.0507009873554805, 1.0), input, inplace)
+    return activation(elu_, floating(input, "selu"), inplace, 1.6732632423543772, 1.0507009873554805, 1.0)
 
 
 def celu(input, alpha=1.0, inplace=False):
     """x where it is positive, else alpha * (exp(x / alpha) - 1). Source: Barron, 2017."""
     if alpha == 0:
         raise RuntimeError("celu: alpha cannot be 0 for CELU")
-    return result(elu_(floating(input, "celu"), alpha, 1.0, 1 / alpha), input, inplace)
+    return activation(elu_, floating(input, "celu"), inplace, alpha, 1.0, 1 / alpha)
 
 
 # ----------------------------------------------------------------------------------------- sigmoids and their kin
@@ -228,7 +229,7 @@ def silu_vjp(g, x):
 
 def silu(input, inplace=False):
     """x * sigmoid(x), also called swish. Source: Elfwing et al., 2017."""
-    return result(silu_(floating(input, "silu")), input, inplace)
+    return activation(silu_, floating(input, "silu"), inplace)
 
 
 @primitive
@@ -244,7 +245,7 @@ def mish_vjp(g, x):
 
 def mish(input, inplace=False):
     """x * tanh(softplus(x)). Source: Misra, 2019."""
-    return result(mish_(floating(input, "mish")), input, inplace)
+    return activation(mish_, floating(input, "mish"), inplace)
 
 
 ROOT_HALF, DENSITY = math.sqrt(0.5), math.sqrt(0.5 / math.pi)  # the normal density at 0

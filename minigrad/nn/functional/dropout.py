@@ -4,7 +4,8 @@ import warnings
 
 from ... import random
 from ...autograd import wrap
-from .activation import floating, result
+from ...ops.inplace import store
+from .activation import floating
 
 
 def memory_order(array):
@@ -27,7 +28,12 @@ def dropout(input, p=0.5, training=True, inplace=False):
         order = memory_order(x)
         mask = random.default_generator.dropout_mask(p, tuple(x.shape[i] for i in order), x.dtype)
         mask = mask.transpose(sorted(range(x.ndim), key=order.__getitem__))
-    return result(input * wrap(mask), input, inplace)
+    return masked(input, mask, inplace)
+
+
+def masked(input, mask, inplace):
+    y = input * wrap(mask)
+    return store(input, y) if inplace else y
 
 
 def check_probability(p, operation):
@@ -41,7 +47,7 @@ def channel_dropout(input, p, training, inplace):
     if not training or p == 0:
         return input
     mask = random.default_generator.dropout_mask(p, (*x.shape[:2], *[1] * (x.ndim - 2)), x.dtype)
-    return result(input * wrap(mask), input, inplace)
+    return masked(input, mask, inplace)
 
 
 def dropout1d(input, p=0.5, training=True, inplace=False):
@@ -51,7 +57,8 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
         raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.array.ndim}D input.")
     if input.array.ndim == 3:
         return channel_dropout(input, p, training, inplace)
-    return result(channel_dropout(input[None], p, training, False)[0], input, inplace)
+    y = channel_dropout(input[None], p, training, False)[0]
+    return store(input, y) if inplace else y
 
 
 def dropout2d(input, p=0.5, training=True, inplace=False):

@@ -87,11 +87,10 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
                 f"layer_norm: Expected {name} to be of same shape as normalized_shape and of {x.dtype}, but got shape "
                 f"{value.array.shape} of {value.array.dtype} and normalized_shape = {list(normalized)}"
             )
-    features = math.prod(normalized)
-    if len(normalized) > 1:
-        weight = None if weight is None else reshape_(weight, (features,))
-        bias = None if bias is None else reshape_(bias, (features,))
-    if x.ndim == 2:
+    if len(normalized) == 1 and x.ndim == 2:
         return layer_norm_(input, weight, bias, eps)
-    rows = reshape_(input, (math.prod(x.shape[: -len(normalized)]), features))
+    features = (math.prod(normalized),)
+    weight = None if weight is None else reshape_(weight, features)
+    bias = None if bias is None else reshape_(bias, features)
+    rows = reshape_(input, (math.prod(x.shape[: -len(normalized)]), *features))
     return reshape_(layer_norm_(rows, weight, bias, eps), x.shape)

@@ -9,7 +9,7 @@ from ...autograd import Variable, grad, primitive
 from ...backend import xp
 from ...ops.elementwise import relu, sigmoid, tanh
 from ...ops.linalg import matmul
-from ...ops.shape import chunk, stack
+from ...ops.join import chunk, stack
 
 
 def by_steps(steps, g, tensors, options, needs):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...autograd import Variable
 from ...creation import as_tensor, tensor
-from ...ops.shape import stack
+from ...ops.join import stack
 from ...tensor import float64
 
 

@@ -1,0 +1,92 @@
+"""What makes array operations fast on a CPU: several threads inside one operation, and memory that is kept for reuse."""
+
+import concurrent.futures
+import ctypes
+import os
+import platform
+
+import numpy as np
+
+
+def allowed_cores():
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_wanted():
+    """The number of threads that the environment asks of BLAS libraries, at most one for each core."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value):
+            return min(int(value), allowed_cores())
+    return allowed_cores()
+
+
+def blas_functions():
+    """OpenBLAS's functions that get and set its number of threads, or None where NumPy uses another library.
+
+    The names depend on how it was built: NumPy's wheels bring a copy with a prefix and a suffix.
+    """
+    try:
+        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # finds what that links to as well
+    except (AttributeError, OSError):
+        return None
+    for name in ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"):
+        try:
+            return getattr(library, name.format("get")), getattr(library, name.format("set"))
+        except AttributeError:
+            continue
+    return None
+
+
+blas = blas_functions()
+threads = threads_wanted()
+pool = None
+
+
+def get_num_threads():
+    """How many threads an operation may use."""
+    return threads
+
+
+def set_num_threads(n):
+    """Let an operation use n threads, the BLAS library included."""
+    global threads, pool
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise TypeError(f"set_num_threads expects an int, but got {type(n).__name__}")
+    if n <= 0:
+        raise RuntimeError(f"set_num_threads expects a positive integer, got {n}")
+    threads = n
+    if pool is not None:
+        pool.shutdown()
+        pool = None
+    if blas is not None:
+        blas[1](n)
+
+
+def in_parallel(work, items):
+    """work(some of the items) in every thread: the list of results, in the order of the items.
+
+    NumPy lets other threads run during its longer calls. While several do, each uses BLAS without threads of its own.
+    """
+    global pool
+    shares = min(threads, len(items))
+    if shares < 2:
+        return [work(items)]
+    if pool is None:
+        pool = concurrent.futures.ThreadPoolExecutor(threads - 1, "minigrad")
+    bounds = [len(items) * i // shares for i in range(shares + 1)]
+    parts = [items[a:b] for a, b in zip(bounds, bounds[1:])]
+    before = 1 if blas is None else blas[0]()
+    if before > 1:
+        blas[1](1)
+    try:
+        others = [pool.submit(work, part) for part in parts[1:]]
+        try:
+            result = work(parts[0])
+        finally:
+            concurrent.futures.wait(others)
+        return [result, *(other.result() for other in others)]
+    finally:
+        if before > 1:
+            blas[1](before)

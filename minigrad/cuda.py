@@ -1,0 +1,63 @@
+"""torch's questions and orders to the GPU; it takes part in this process only under `MINIGRAD_BACKEND=cupy`."""
+
+from .backend import on_gpu, xp
+from .device import device
+
+
+def is_available():
+    """Whether tensors of this process live on a GPU: under `MINIGRAD_BACKEND=cupy`, whatever the machine has."""
+    return on_gpu
+
+
+def device_count():
+    """How many GPUs there are to choose from; 0 on the CPU."""
+    return xp.cuda.runtime.getDeviceCount() if on_gpu else 0
+
+
+def needed(operation):
+    if not on_gpu:
+        raise RuntimeError(f"cuda.{operation}: this process computes on the CPU; MINIGRAD_BACKEND=cupy moves it to a GPU")
+
+
+def index_of(place, operation):
+    """The number of a GPU given by it, as a device, by name, or as None for the current one."""
+    needed(operation)
+    if isinstance(place, int):
+        return place
+    index = None if place is None else device(place).index
+    return current_device() if index is None else index
+
+
+def current_device():
+    """The number of the GPU on which new tensors are made."""
+    needed("current_device")
+    return xp.cuda.runtime.getDevice()
+
+
+def set_device(device):
+    """Make new tensors on another GPU."""
+    xp.cuda.Device(index_of(device, "set_device")).use()
+
+
+def get_device_name(device=None):
+    """What the maker calls a GPU."""
+    return xp.cuda.runtime.getDeviceProperties(index_of(device, "get_device_name"))["name"].decode()
+
+
+def synchronize(device=None):
+    """Wait until a GPU has done everything that it was given to do; a timing needs it before the clock is read."""
+    xp.cuda.Device(index_of(device, "synchronize")).synchronize()
+
+
+def empty_cache():
+    """Give memory that no tensor uses back to the GPU; on the CPU there is no cache."""
+    if on_gpu:
+        xp.get_default_memory_pool().free_all_blocks()
+
+
+def manual_seed(seed):
+    """Nothing: there is one random stream, drawn on the host, which `minigrad.manual_seed` seeds on either backend."""
+    int(seed)
+
+
+manual_seed_all = manual_seed

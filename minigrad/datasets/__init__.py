@@ -1,0 +1,11 @@
+"""Data sets by name, and the way from words to training examples.
+
+Each is looked for in `$MINIGRAD_DATA`, then in the cache, then downloaded; see `files`. When it cannot be
+had, something that ships with minigrad stands in for it, and a notice says so.
+"""
+
+from .files import File, find
+from .idx import mnist, read_idx
+from .images import Images, Splits
+from .strokes import digits
+from .words import Vocabulary, Words, contexts, names, prenoms, split

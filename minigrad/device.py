@@ -1,0 +1,53 @@
+"""Where tensors live: on the CPU, or on a GPU when `MINIGRAD_BACKEND=cupy`; one place for the whole process."""
+
+from dataclasses import dataclass
+
+from .backend import on_gpu, xp
+
+TYPES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True, repr=False)
+class device:
+    """A place: `device("cuda")`, `device("cuda:1")` or `device("cuda", 1)`; `str` gives "cuda:1" again.
+
+    As in torch it equals no string: compare its `type`.
+    """
+
+    type: str
+    index: int | None = None
+
+    def __post_init__(self):
+        name, colon, number = str(self.type).partition(":")
+        if name not in TYPES:
+            raise RuntimeError(f"device: expected one of {', '.join(TYPES)} at the start of its name, got {self.type!r}")
+        if colon:
+            if not number.isdecimal() or self.index is not None:
+                raise RuntimeError(f"device: expected one index, as in 'cuda:1', got {self.type!r} and index {self.index}")
+            object.__setattr__(self, "index", int(number))
+        object.__setattr__(self, "type", name)
+
+    def __repr__(self):
+        return f"device(type={self.type!r}" + (")" if self.index is None else f", index={self.index})")
+
+    def __str__(self):
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+
+CPU = device("cpu")
+
+
+def device_of(array):
+    """The device that holds a raw array."""
+    return device("cuda", array.device.id) if on_gpu else CPU
+
+
+def check_device(wanted, operation):
+    """Refuse a device, or its name, other than the one where this process computes; None is any."""
+    if wanted is not None:
+        here, place = device("cuda", xp.cuda.runtime.getDevice()) if on_gpu else CPU, device(wanted)
+        if place.type != here.type or place.index not in (None, here.index or 0):
+            raise RuntimeError(
+                f"{operation}: this process computes on {str(here)!r}, got device {str(place)!r}; MINIGRAD_BACKEND chooses "
+                "between CPU and GPU, cuda.set_device between GPUs"
+            )

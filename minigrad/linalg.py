@@ -1,0 +1,6 @@
+"""Linear algebra under the names of `torch.linalg`."""
+
+from .ops.linalg import linalg_norm as norm
+from .ops.linalg import matmul, matrix_norm, vector_norm
+
+__all__ = ["matmul", "matrix_norm", "norm", "vector_norm"]

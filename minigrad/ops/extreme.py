@@ -1,0 +1,111 @@
+"""Largest and smallest elements, and where they are."""
+
+from collections import namedtuple
+
+from ..autograd import Variable, primitive, wrap
+from ..backend import xp
+from .elementwise import boolean, cast, int64, isnan, maximum, minimum
+from .index import along, pick_
+from .reduce import count, dropped, renamed, restored
+from .shape import dim_of, dims_of, reshape_
+
+
+def shared(g, y, x, dims, shape):
+    """The gradient of a reduction that gives one of its values: all elements equal to it share it, NaN as well."""
+    y = restored(y, shape, dims)
+    ties = cast((x == y) | isnan(x) & isnan(y), g.dtype, boolean)
+    return restored(g, shape, dims) / ties.sum(axis=dims, keepdims=True) * ties
+
+
+def extreme(function, name):
+    @primitive
+    def reduced(x, dims, keepdim):
+        return function(x, axis=dims, keepdims=keepdim)
+
+    reduced.vjp(shared)
+
+    def reduction(input, dim=None, keepdim=False, **names):
+        if names:
+            dim, keepdim = renamed(dim, keepdim, names, name)
+        dims = dims_of(dim, input.array.ndim, name)
+        not_empty(input, dims, name, RuntimeError if dim in (None, ()) else IndexError)
+        return reduced(input, dims, keepdim)
+
+    reduction.__name__ = reduction.__qualname__ = name
+    reduction.__doc__ = f"The {name[1:]}imum over `dim` (None: all); equal values share the gradient."
+    return reduction
+
+
+def not_empty(input, dims, name, kind):
+    """An error where there is nothing to take an extreme of."""
+    shape = input.array.shape
+    if 0 in shape and not count(shape, dims):
+        raise kind(f"{name}(): Expected reduction dim {list(dims)} to have non-zero size, got shape {list(shape)}")
+
+
+amax, amin = extreme(xp.max, "amax"), extreme(xp.min, "amin")
+
+
+def aminmax(input, *, dim=None, keepdim=False):
+    """The minimum and the maximum over `dim` (an int; None: all), named (min, max)."""
+    not_empty(input, dims_of(dim, input.array.ndim, "aminmax"), "aminmax", RuntimeError)
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+MinMax = namedtuple("aminmax", "min max")
+
+
+def arg_extreme(function, name):
+    def position(input, dim=None, keepdim=False, **names):
+        if names:
+            dim, keepdim = renamed(dim, keepdim, names, name)
+        array = input.array
+        if array.dtype == boolean:
+            raise RuntimeError(f"{name}(): does not support bool input")
+        not_empty(input, dims_of(dim, array.ndim, name), name, IndexError)
+        if dim is None or not array.ndim:
+            found = function(array)
+            return wrap(found.reshape((1,) * array.ndim) if keepdim else found)
+        return wrap(function(array, axis=dim_of(dim, array.ndim, name), keepdims=keepdim))
+
+    position.__name__ = position.__qualname__ = name
+    position.__doc__ = f"The index of the {name[3:]}imum along `dim`, int64; in the flattened tensor where None."
+    return position
+
+
+argmax, argmin = arg_extreme(xp.argmax, "argmax"), arg_extreme(xp.argmin, "argmin")
+
+
+def extreme_along(whole, function, pairwise, name):
+    result = namedtuple(name, "values indices")
+
+    def reduction(input, dim=None, keepdim=False, **names):
+        if isinstance(dim, Variable):
+            return pairwise(input, dim)
+        if names:
+            dim, keepdim = renamed(dim, keepdim, names, name)
+        if dim is None:
+            not_empty(input, range(input.array.ndim), name, RuntimeError)
+            return whole(input)
+        dim = dim_of(dim, input.array.ndim, name)
+        if not input.array.ndim:
+            return result(reshape_(input, ()), wrap(xp.zeros((), int64)))
+        not_empty(input, (dim,), name, IndexError)
+        return result(*picked_along(input, xp.expand_dims(function(input.array, axis=dim), dim), dim, keepdim))
+
+    reduction.__name__ = reduction.__qualname__ = name
+    reduction.__doc__ = f"The {name}imum of all, or with a `dim` named (values, indices); of two tensors, elementwise."
+    return reduction
+
+
+def picked_along(input, indices, dim, keepdim):
+    """The values at index arrays of size 1 along `dim`, and the indices, both as Tensors."""
+    values = pick_(input, along(indices, dim))
+    if keepdim:
+        return values, wrap(indices)
+    shape = dropped(indices.shape, (dim,))
+    return reshape_(values, shape), wrap(indices.reshape(shape))
+
+
+max = extreme_along(amax, xp.argmax, maximum, "max")
+min = extreme_along(amin, xp.argmin, minimum, "min")

@@ -1,0 +1,22 @@
+"""Exchange of tensors between libraries without a copy, by the DLPack protocol."""
+
+from ..autograd import wrap
+from ..backend import canonical, xp
+from ..creation import dtype_of
+
+
+def from_dlpack(ext_tensor):
+    """A tensor on the memory of another library's array or tensor: of NumPy, CuPy, PyTorch, JAX, ...
+
+    It must lie where this process computes and have a dtype that minigrad has; BufferError or TypeError otherwise.
+    """
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(f"from_dlpack: expected an array or tensor with __dlpack__, got {type(ext_tensor).__name__}")
+    array = xp.from_dlpack(ext_tensor)
+    dtype_of(array.dtype, "from_dlpack")
+    return wrap(canonical(array))
+
+
+def to_dlpack(tensor):
+    """The memory of a tensor as a DLPack capsule, which one `from_dlpack` may take."""
+    return tensor.__dlpack__()

@@ -1,0 +1,5 @@
+from families import Family
+
+
+class TestReduce(Family):
+    family = "reduce"
