@@ -1,12 +1,14 @@
 """minigrad: a deep-learning framework to read, with PyTorch's words and PyTorch's numbers."""
 
-from . import autograd, linalg, nn, optim, random, utils
+from . import accelerator, autograd, cuda, gradcheck, jacobian, linalg, nn, optim, random, utils
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .creation import (
     arange, as_tensor, bernoulli, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace, multinomial,
     normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor, zeros,
     zeros_like,
 )  # fmt: skip
+from .device import device
+from .dtypes import finfo, get_default_dtype, iinfo, is_floating_point, is_tensor, numel, set_default_dtype
 from .ops.elementwise import (
     abs, acos, add, addcdiv, addcmul, allclose, asin, atan, atan2, bitwise_and, bitwise_left_shift, bitwise_not,
     bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, cos, cosh, div, eq, equal, erf, erfc,
@@ -36,13 +38,18 @@ from .ops.shape import (
     swapaxes, t, transpose, unflatten, unsqueeze,
 )  # fmt: skip
 from .ops.sorting import argsort, bucketize, median, searchsorted, sort, topk, unique
+from .printing import set_printoptions
 from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 from .tensor import (
     Size, Tensor, bool, float16, float32, float64, int8, int16, int32, int64, uint8,
 )  # fmt: skip
+from .cpu import get_num_threads, set_num_threads
+from .utils.dlpack import from_dlpack
 
 concat = concatenate = cat
 moveaxis, swapdims = movedim, swapaxes
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
+# torch keeps these under `autograd`, where they cannot stand: they use the tensors that are built on it
+vars(autograd).update(gradcheck=gradcheck.gradcheck, gradgradcheck=gradcheck.gradgradcheck, functional=jacobian)
 __version__ = "0.1.0"

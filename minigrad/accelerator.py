@@ -1,10 +1,10 @@
 """torch's way to speak of a GPU without its make; see `cuda`."""
 
-from .cuda import current_device as current_device_index
-from .cuda import device_count, is_available, set_device, synchronize
+from . import cuda
 from .device import device
 
-set_device_index = set_device
+is_available, device_count, synchronize = cuda.is_available, cuda.device_count, cuda.synchronize
+current_device_index, set_device_index = cuda.current_device, cuda.set_device
 
 
 def current_accelerator():

@@ -77,13 +77,15 @@ class set_grad_enabled(GradMode):
 
     def __init__(self, mode_):
         super().__init__(bool(mode_))
-        super().__enter__()
+        self.before, mode.enabled = mode.enabled, self.value
 
     def __enter__(self):
-        return self  # switched when it was made
+        self.previous.append(self.before)
+        mode.enabled = self.value
+        return self
 
     def __call__(self, function):
-        self.__exit__()
+        mode.enabled = self.before
         return super().__call__(function)
 
 
@@ -204,6 +206,8 @@ class Rule:
         parameters = inspect.signature(forward).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # then no vjp names an input
         self.slots = ["y", *(p.name for p in parameters), "shape", *extras]  # what a vjp can name
+        if len(set(self.slots)) < len(self.slots):
+            raise TypeError(f"{self.name}: y, shape and the extras cannot name a parameter, got {self.slots[1:]}")
         self.extras = len(extras)
         self.undo_broadcast = undo_broadcast or self.refuse
         self.vjps = []  # (input, function, the slots it takes)

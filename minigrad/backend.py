@@ -4,8 +4,10 @@ This file alone says which library holds the numbers. Everything above it writes
 whatever NumPy and CuPy do differently has a function here.
 """
 
+import contextlib
 import functools
 import importlib
+import math
 import os
 
 import numpy as np
@@ -73,6 +75,11 @@ def constant(value, dtype):
                 _constants.clear()
             _constants[key] = array
     return array
+
+
+def overflow_expected():
+    """A context in which a power may overflow to infinity; NumPy would warn, CuPy never does."""
+    return contextlib.nullcontext() if on_gpu else np.errstate(over="ignore")
 
 
 def scatter_add(array, index, values):
@@ -143,7 +150,32 @@ def total(x, dims):
     """Sums over a tuple of dimensions, which stay with size 1."""
     if dims == (0,) and x.ndim == 2 and x.dtype.kind == "f":
         return column_sums(x).reshape(1, -1)
-    return x.sum(dims, keepdims=True) if on_gpu else np.add.reduce(x, dims, keepdims=True)
+    if on_gpu:
+        return x.sum(dims, keepdims=True)
+    if dims == ALL_BUT_CHANNELS.get(x.ndim) and x.dtype.kind == "f":  # a sixth of the time that `reduce` needs
+        lines = channel_lines(x)
+        sums = row_sums(lines.reshape(math.prod(lines.shape[:3]), lines.shape[3])).reshape(lines.shape[:3])
+        return sums.sum((0, 2)).reshape(1, -1, *(1,) * (x.ndim - 2))
+    return np.add.reduce(x, dims, keepdims=True)
+
+
+ALL_BUT_CHANNELS = {3: (0, 2), 4: (0, 2, 3), 5: (0, 2, 3, 4)}  # of (N, C, *space), by the number of dimensions
+
+
+def channel_lines(x):
+    """(N, C, *space) as (A, C, B, L), lines of L numbers that are neighbours in memory: over images, or over space."""
+    n, c, *space = x.shape
+    last = x.transpose(*range(1, x.ndim), 0)
+    if last.flags.c_contiguous:
+        return last.reshape(1, c, math.prod(space), n)
+    return x.reshape(n, c, 1, math.prod(space))
+
+
+def product_total(x, y, dims):
+    """The total of x * y, which for channels of images is never formed."""
+    if on_gpu or dims != ALL_BUT_CHANNELS.get(x.ndim) or x.strides != y.strides:
+        return total(x * y, dims)
+    return np.vecdot(channel_lines(x), channel_lines(y)).sum((0, 2)).reshape(1, -1, *(1,) * (x.ndim - 2))
 
 
 def canonical(array):

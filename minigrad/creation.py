@@ -7,20 +7,11 @@ import numpy as np
 
 from . import random
 from .autograd import Variable, wrap
-from .backend import asarray, on_gpu, to_numpy, xp
+from .backend import NUMBERS, asarray, canonical, to_numpy, xp
+from .device import check_device
 from .ops import inplace
-from .ops.elementwise import NUMBERS, as_dtype, float32, float64, int64, mismatch, result_type
+from .ops.elementwise import as_dtype, float32, float64, int64, mismatch, result_type
 from .tensor import DTYPES, Tensor
-
-HERE = "cuda" if on_gpu else "cpu"
-
-
-def check_device(device, operation):
-    """Refuse a device other than the one that this process computes on."""
-    if device is not None and str(device).split(":")[0] != HERE:
-        raise RuntimeError(
-            f"{operation}: this process computes on {HERE!r}, got device {str(device)!r}; MINIGRAD_BACKEND chooses it"
-        )
 
 
 def dtype_of(dtype, operation):
@@ -63,7 +54,7 @@ def number(x, operation):
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
     """A tensor with a copy of the data: a number, nested sequences, a NumPy array or a Tensor.
 
-    Python floats become float32, integers int64; arrays and their elements keep their dtype.
+    Python floats take the default dtype, float32, integers int64; arrays and their elements keep their dtype.
     """
     check_device(device, "tensor")
     dtype = None if dtype is None else dtype_of(dtype, "tensor")
@@ -71,8 +62,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
         data = data.array
     elif not isinstance(data, (np.ndarray, np.generic, xp.ndarray)):
         data = from_python(data, dtype)
-    dtype_of(data.dtype, "tensor")
-    return made(xp.array(data, dtype=dtype, copy=True, order="C"), requires_grad)
+    dtype = dtype_of(data.dtype, "tensor") if dtype is None else dtype
+    return made(canonical(xp.array(data, dtype=dtype, copy=True, order="C")), requires_grad)
 
 
 def from_python(data, dtype):
@@ -92,7 +83,7 @@ def from_python(data, dtype):
         raise error(f"tensor(): expected numbers, could not infer the dtype of {type(first).__name__}")
     if dtype is None:
         from_floats = array.dtype == float64 and not isinstance(first, (np.generic, np.ndarray))
-        return array.astype(float32) if from_floats or not array.size else array
+        return array.astype(NUMBERS[float]) if from_floats or not array.size else array
     if array.dtype.kind in "iu" and dtype.kind in "iu" and array.size:
         limits = np.iinfo(dtype)
         if array.max() > limits.max or array.min() < (limits.min or -limits.max - 1):
@@ -114,7 +105,7 @@ def from_numpy(array):
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy(): expected np.ndarray, got {type(array).__name__}")
     dtype_of(array.dtype, "from_numpy")
-    return wrap(asarray(array))
+    return wrap(asarray(canonical(array)))
 
 
 def as_tensor(data, dtype=None, device=None):
@@ -135,7 +126,7 @@ def filled(function, operation, doc):
         check_device(device, operation)
         if not sizes and size is None:
             raise TypeError(f"{operation}() missing the size: {operation}(2, 3) or {operation}((2, 3))")
-        dtype = float32 if dtype is None else dtype_of(dtype, operation)
+        dtype = NUMBERS[float] if dtype is None else dtype_of(dtype, operation)
         return made(function(size_of(sizes if size is None else (size,), operation), dtype), requires_grad)
 
     create.__name__ = create.__qualname__ = operation
@@ -182,7 +173,7 @@ def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False
 def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
     """start, start + step, ... below `end`; `arange(end)` starts at 0.
 
-    int64, or float32 where an argument is a float.
+    int64, or the default dtype where an argument is a float.
     """
     check_device(device, "arange")
     start, end = (0, start) if end is None else (start, end)
@@ -194,7 +185,7 @@ def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=
     if (end - start) * step < 0:
         raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}")
     whole = not any(isinstance(x, float) for x in (start, end, step))
-    dtype = dtype_of(dtype, "arange") if dtype is not None else int64 if whole else float32
+    dtype = dtype_of(dtype, "arange") if dtype is not None else int64 if whole else NUMBERS[float]
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if dtype.kind in "iu":
         start, step = int(start), int(step)
@@ -204,14 +195,14 @@ def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers from `start` to `end`, both included, at equal distances."""
     check_device(device, "linspace")
-    dtype = float32 if dtype is None else dtype_of(dtype, "linspace")
+    dtype = NUMBERS[float] if dtype is None else dtype_of(dtype, "linspace")
     return made(spaced(start, end, steps, dtype, "linspace"), requires_grad)
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
     """`base` to the powers `linspace(start, end, steps)`."""
     check_device(device, "logspace")
-    dtype = float32 if dtype is None else dtype_of(dtype, "logspace")
+    dtype = NUMBERS[float] if dtype is None else dtype_of(dtype, "logspace")
     return made((base ** spaced(start, end, steps, float64, "logspace")).astype(dtype), requires_grad)
 
 
@@ -231,7 +222,7 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """The (n, m) matrix with ones on its diagonal."""
     check_device(device, "eye")
     n, m = size_of((n, n if m is None else m), "eye")
-    return made(xp.eye(n, m, dtype=float32 if dtype is None else dtype_of(dtype, "eye")), requires_grad)
+    return made(xp.eye(n, m, dtype=NUMBERS[float] if dtype is None else dtype_of(dtype, "eye")), requires_grad)
 
 
 # ------------------------------------------------------------------------------------------- from the random stream
@@ -250,7 +241,7 @@ def drawn(method, doc):
         check_device(device, method)
         size = size_of(sizes if size is None else (size,), method)
         draw = getattr(generator_of(generator, method), method)
-        return made(draw(size, float32 if dtype is None else dtype), requires_grad)
+        return made(draw(size, NUMBERS[float] if dtype is None else dtype), requires_grad)
 
     create.__name__ = create.__qualname__ = method
     create.__doc__ = doc
@@ -295,7 +286,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
     if not isinstance(mean, Variable) and not isinstance(std, Variable):
         if size is None:
             raise TypeError("normal(): expected a size where mean and std are numbers")
-        dtype = float32 if dtype is None else dtype
+        dtype = NUMBERS[float] if dtype is None else dtype
         return made(generator.normal(mean, std, size_of((size,), "normal"), dtype), requires_grad)
     dtype = result_type(mean, std)
     if dtype.kind != "f" or isinstance(mean, Variable) and mean.array.dtype.kind != "f":

@@ -29,7 +29,8 @@ def finfo(dtype=None):
         raise TypeError(f"finfo: expected a floating dtype, got {dtype}; use iinfo for integers")
     info = xp.finfo(dtype)
     limits = (info.eps, info.max, info.min, info.tiny, info.smallest_normal, info.resolution)
-    return FloatInfo(info.bits, *map(float, limits), dtype.name)
+    limits = map(float, (info.eps, info.max, info.min, info.tiny, info.smallest_normal))
+    return FloatInfo(info.bits, *limits, 10.0**-info.precision, dtype.name)
 
 
 def iinfo(dtype):

@@ -23,9 +23,9 @@ def gradcheck(
     must be deterministic, and the inputs should keep away from its kinks.
 
     Every entry of the Jacobian may differ by `atol + rtol * |numerical|`. `fast_mode` compares the Jacobian along one
-    random direction of each input and output: a few evaluations instead of two per element. `nondet_tol`: by how much two
-    runs of the same backward may differ. `check_grad_dtypes`: whether a gradient must have the dtype of its input.
-    GradcheckError where something is wrong, or False without `raise_exception`.
+    random direction of each input and output: a few evaluations instead of two per element. `nondet_tol`: by how much
+    two runs of the same backward may differ. `check_grad_dtypes`: whether a gradient must have the dtype of its
+    input. GradcheckError where something is wrong, or False without `raise_exception`.
     """
     try:
         check(func, as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode)
@@ -75,20 +75,20 @@ def check(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mod
     """A GradcheckError where a gradient is wrong."""
     check_inputs(inputs)
     results, xs = as_tuple(func(*inputs)), differentiable(inputs)
-    ys = differentiable(results)
-    draw = Generator().rand
-    u, v = ([asarray(draw(t.numel(), float64)) if fast_mode else None for t in ts] for ts in (xs, ys))
-    numerical = [differences(func, inputs, x, direction, eps) for x, direction in zip(xs, u)]
+    places = [i for i, y in enumerate(results) if y.requires_grad]
+    ys = [results[i] for i in places]
+    generator = Generator()  # the user's stream stays where it is
+    u, v = ([random_direction(t, generator) if fast_mode else None for t in tensors] for tensors in (xs, ys))
+    numerical = [differences(func, inputs, x, chosen, eps) for x, chosen in zip(xs, u)]
     if not ys:
-        if any(column.any() for rows in numerical for row in rows for column in row):
+        if any(d.any() for rows in numerical for row in rows for y, d in zip(results, row) if y.is_floating_point()):
             raise GradcheckError("Numerical gradient for function expected to be zero")
         return
-    places = [i for i, y in enumerate(results) if isinstance(y, Variable) and y.requires_grad]
-    for i, (y, place) in enumerate(zip(ys, places)):
+    for i, y in enumerate(ys):
         analytical = gradients(y, xs, v[i], nondet_tol, check_grad_dtypes)
         for j, x in enumerate(xs):
             if x.numel() and y.numel():
-                n = xp.stack([seen(row[place], v[i]) for row in numerical[j]])
+                n = xp.stack([seen(row[places[i]], v[i]) for row in numerical[j]])
                 a = xp.stack([seen(column[j], u[j]) for column in analytical], 1)
                 allowed = atol * u[j].sum() * v[i].sum() if fast_mode else atol
                 if not (abs(a - n) <= allowed + rtol * abs(n)).all():
@@ -97,7 +97,7 @@ def check(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mod
                         f"numerical:{wrap(n)}\nanalytical:{wrap(a)}\n"
                         + "(along one random direction; all entries without fast_mode)\n" * fast_mode
                     )
-    for x, g in zip(xs, grad(ys, xs, [y.detach() * 0 for y in ys], retain_graph=True, allow_unused=True)):
+    for g in grad(ys, xs, [wrap(xp.zeros_like(y.array)) for y in ys], allow_unused=True):
         if g is not None and g.array.any():
             raise GradcheckError("backward not multiplied by grad_output")
 
@@ -107,20 +107,28 @@ def check_inputs(inputs):
         if isinstance(x, Variable) and x.requires_grad:
             if x.dtype != float64:
                 warnings.warn(
-                    f"Input #{i} requires gradient and is not a double precision floating point. This check will likely fail "
-                    "if all the inputs are not of double precision floating point.",
+                    f"Input #{i} requires gradient and is not a double precision floating point. This check will "
+                    "likely fail if all the inputs are not of double precision floating point.",
                     stacklevel=4,
                 )
             if any(stride == 0 and n > 1 for stride, n in zip(x.array.strides, x.array.shape)):
                 raise RuntimeError(
-                    f"The {i}th input has a dimension with stride 0: its elements share memory and cannot be changed one by "
-                    "one. Call .contiguous() on it before passing it to gradcheck."
+                    f"The {i}th input has a dimension with stride 0: its elements share memory and cannot be changed "
+                    "one by one. Call .contiguous() on it before passing it to gradcheck."
                 )
     if not differentiable(inputs):
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+        )
 
 
 # ------------------------------------------------------------------------------------------------ the two Jacobians
+
+
+def random_direction(tensor, generator):
+    """A flat vector of length 1 for a tensor, of positive numbers so that errors do not cancel."""
+    u = asarray(generator.rand(tensor.numel(), float64))
+    return u / xp.sqrt(u.dot(u))
 
 
 def directions(n, chosen):
@@ -153,8 +161,8 @@ def differences(func, inputs, x, chosen, eps):
             for a, b in zip(above, below):
                 if a.shape != b.shape:
                     raise RuntimeError(
-                        f"Expected `func` to return outputs with the same shape when inputs are perturbed by eps {eps}, "
-                        f"but got {a.size} and {b.size} elements"
+                        f"Expected `func` to return outputs with the same shape when inputs are perturbed by eps "
+                        f"{eps}, but got {a.size} and {b.size} elements"
                     )
             rows.append([(a - b) / (2 * eps) for a, b in zip(above, below)])
     finally:
@@ -171,10 +179,11 @@ def gradients(y, xs, chosen, nondet_tol, check_grad_dtypes):
         for x, a, b in zip(xs, first, again):
             if a is not None and check_grad_dtypes and a.dtype != x.dtype:
                 raise GradcheckError(f"Gradient has dtype mismatch: {a.dtype} for an input of {x.dtype}")
-            if a is not None and not (abs(a.array - b.array) <= nondet_tol).all():
+            if a is not None and (abs(a.array - b.array) > nondet_tol).any():
                 raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives "
-                    f"different values. The tolerance for nondeterminism was {nondet_tol}."
+                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
+                    f"gives different values. The tolerance for nondeterminism was {nondet_tol}."
                 )
-        columns.append([xp.zeros(x.numel()) if a is None else a.array.astype(float64).reshape(-1) for x, a in zip(xs, first)])
+        arrays = [xp.zeros(x.shape) if a is None else a.array for x, a in zip(xs, first)]
+        columns.append([array.astype(float64).reshape(-1) for array in arrays])
     return columns

@@ -18,9 +18,11 @@ from .backend import NUMBERS, to_numpy, xp
 
 @dataclasses.dataclass
 class PrintOptions:
-    """`precision`: digits after the point. `threshold`: more elements than that are shortened to the first and last
-    `edgeitems` of every dimension. `linewidth`: in characters. `sci_mode`: scientific notation; None: as the values need.
-    """  # fmt: skip
+    """How to print numbers.
+
+    `precision`: digits after the point. `threshold`: of a tensor with more elements, each dimension shows `edgeitems`
+    at its begin and end. `linewidth`: in characters. `sci_mode`: scientific notation; None: where the values need it.
+    """
 
     precision: int = 4
     threshold: float = 1000
@@ -38,7 +40,7 @@ options = PrintOptions()
 def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
     """Change how tensors print; see PrintOptions. None leaves an option as it is, but `sci_mode` back to automatic.
 
-    `profile`: "default", "short" (2 digits, 2 items at the edges) or "full" (nothing left out), before the other options.
+    `profile`: "default", "short" (2 digits, 2 items at the edges) or "full" (nothing left out); it comes first.
     """
     if profile is not None:
         if profile not in PROFILES:
@@ -97,7 +99,8 @@ def edges(array, cut):
     for dim, shorten in enumerate(cut):
         if shorten:
             front = (slice(None),) * dim
-            array = xp.concatenate([array[(*front, slice(0, n))], array[(*front, slice(array.shape[dim] - n, None))]], dim)
+            first, last = slice(0, n), slice(array.shape[dim] - n, None)
+            array = xp.concatenate([array[(*front, first)], array[(*front, last)]], dim)
     return array
 
 
@@ -160,7 +163,8 @@ def text_of(tensor):
 def name_of_slice(node):
     """The last step of an index: a number, a new dimension or a range."""
     index = node.kept[2]
-    steps = [i for i in (index if isinstance(index, tuple) else (index,)) if i is not ... and i != slice(None)]
+    entries = [i for i in (index if isinstance(index, tuple) else (index,)) if i is not ...]
+    steps = entries if entries == [slice(None)] else [i for i in entries if i != slice(None)]
     if not steps:
         return "AliasBackward0"
     return {type(None): "UnsqueezeBackward0", slice: "SliceBackward0"}.get(type(steps[-1]), "SelectBackward0")
@@ -168,21 +172,29 @@ def name_of_slice(node):
 
 def name_of_permutation(node):
     """`transpose` where two dimensions of more change places; `.T` of a matrix counts as a permutation."""
-    dims = node.kept[2]
-    return "TransposeBackward0" if len(dims) > 2 and sum(i != d for i, d in enumerate(dims)) == 2 else "PermuteBackward0"
+    moved = sum(i != d for i, d in enumerate(node.kept[2]))
+    return "TransposeBackward0" if len(node.shape) > 2 and moved == 2 else "PermuteBackward0"
 
 
-def of_all(name, over_all, over_some):
-    """The name of a reduction: torch has two derivatives for most."""
-    titles[name] = lambda node: f"{over_some if node.shape else over_all}"
+def whole_or_not(whole, part):
+    """The name of a reduction: torch has one derivative for that to a single number, and one for the others."""
+    return lambda node: part if node.shape else whole
+
+
+def name_of_piece(node):
+    return "SplitBackward0" if len(node.shape) == len(node.parents[0].shape) else "UnbindBackward0"
 
 
 titles.update(
+    amax=whole_or_not("MaxBackward1", "AmaxBackward0"), amin=whole_or_not("MinBackward1", "AminBackward0"),
     batch_norm="NativeBatchNormBackward0", batched="BmmBackward0", cast="ToCopyBackward0", clamp="ClampBackward1",
-    contiguous_copy="CloneBackward0", copied="CloneBackward0", cross_entropy="NllLossBackward0", gather="IndexBackward0",
-    gelu_by_tanh="GeluBackward0", layer_norm="NativeLayerNormBackward0",
-    linear=lambda node: "MmBackward0" if node.parents[2] is None else "AddmmBackward0", logsigmoid="LogSigmoidBackward0",
-    overwrite="CopyBackwards", permute=name_of_permutation, power="PowBackward1", power_of_number="PowBackward0",
-    prelu="PreluKernelBackward0", put="IndexPutBackward0", reshape="ViewBackward0", rows="IndexBackward0",
-    scaled_rows="EmbeddingBackward0", slice=name_of_slice, square="PowBackward0", written="CopySlices",
+    contiguous_copy="CloneBackward0", copied="CloneBackward0", cross_entropy="NllLossBackward0",
+    gather="IndexBackward0", gelu_by_tanh="GeluBackward0", layer_norm="NativeLayerNormBackward0",
+    linear=lambda node: "MmBackward0" if node.parents[2] is None else "AddmmBackward0",
+    logsigmoid="LogSigmoidBackward0", mean=whole_or_not("MeanBackward0", "MeanBackward1"),
+    norm="LinalgVectorNormBackward0", overwrite="CopyBackwards",
+    permute=name_of_permutation, pick="IndexBackward0", piece=name_of_piece, power="PowBackward1",
+    power_of_number="PowBackward0", prelu="PreluKernelBackward0", put="IndexPutBackward0", reshape="ViewBackward0",
+    rows="IndexBackward0", scaled_rows="EmbeddingBackward0", slice=name_of_slice, square="PowBackward0",
+    sum=whole_or_not("SumBackward0", "SumBackward1"), written="CopySlices",
 )  # fmt: skip

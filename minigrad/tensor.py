@@ -2,15 +2,14 @@
 
 import copy
 import math
-import operator
 
 from . import autograd, printing
 from .autograd import Hooks, Leaf, RemovableHandle, Variable, Version, new, register, wrap
 from .backend import NUMBERS, RAW, address, asarray, canonical, on_gpu, to_numpy, xp
 from .device import check_device, device_of
 from .device import device as Device
-from .ops import elementwise as e
 from .ops import diagonal, extreme, gather, histograms, index, inplace, join, linalg, reduce, running, shape, sorting
+from .ops import elementwise as e
 from .ops.inplace import in_place
 from .storage import storage_of
 
@@ -287,7 +286,7 @@ class Tensor(Variable):
 
     def single(self):
         if self.array.size != 1:
-            raise ValueError(f"only one element tensors can be converted to Python scalars, got shape {self.array.shape}")
+            raise ValueError(f"only one element tensors can be converted to Python scalars, got {self.array.shape}")
         return self.array.item()
 
     def __index__(self):
@@ -303,7 +302,7 @@ class Tensor(Variable):
     __repr__ = printing.text_of
 
     def __format__(self, spec):
-        """A 0-d tensor formats as its number; Parameters, as in torch, only where there is a format to follow."""
+        """A 0-d tensor formats as its number, a Parameter only where there is a format to follow."""
         if not self.array.ndim and (spec or type(self) is Tensor):
             return format(self.array.item(), spec)
         return object.__format__(self, spec)

@@ -1,9 +1,14 @@
 """The same lines of code run by torch and by minigrad: what the comparisons of layers with PyTorch share.
 
-A case is a function of a library, `torch` or `minigrad`, and its tensors; it returns a Tensor or a tuple of them.
+A case is a function of a library, `torch` or `minigrad`, and its tensors; it returns a Tensor or a tuple of
+them.
 """
 
+import os
+
 import numpy as np
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, where it is imported later: tensors here are small
 
 
 def numbers(*shape, seed=0, low=-2.0, high=2.0):
@@ -32,7 +37,9 @@ def derivatives(m, function, arrays):
         incoming = [m.tensor(weights(y.shape), dtype=y.dtype) for y in outputs]
         if outputs:
             try:
-                outputs = m.autograd.grad(outputs, inputs, incoming, create_graph=True, materialize_grads=True)
+                outputs = m.autograd.grad(
+                    outputs, inputs, incoming, create_graph=True, materialize_grads=True
+                )
             except RuntimeError:
                 if m.__name__ == "torch" and order == 2:
                     break
@@ -55,12 +62,24 @@ def assert_same(ours, theirs, relative=1e-10, absolute=1e-11):
     for i, (a, b) in enumerate(zip(ours, theirs)):
         assert a.shape == b.shape, f"result {i}"
         assert a.dtype == b.dtype, f"result {i}"
-        np.testing.assert_allclose(a, b, relative, absolute * (1 + np.abs(b[np.isfinite(b)]).max(initial=0)), err_msg=f"result {i}")
+        np.testing.assert_allclose(
+            a, b, relative, absolute * (1 + np.abs(b[np.isfinite(b)]).max(initial=0)), err_msg=f"result {i}"
+        )
 
 
 def stored_results(file, name):
     """The arrays that a make script saved as name/0, name/1, ..."""
-    return [file[f"{name}/{i}"] for i in range(sum(key.rpartition("/")[0] == name for key in file))]
+    results = []
+    while f"{name}/{len(results)}" in file:
+        results.append(file[f"{name}/{len(results)}"])
+    return results
+
+
+def described(arrays):
+    """The shapes and dtypes of arrays as text, and all their numbers in one array: small to store, quick to compare."""
+    return " ".join(f"{a.dtype}{list(a.shape)}" for a in arrays), np.concatenate(
+        [np.zeros(0), *map(np.ravel, arrays)]
+    )
 
 
 def error_of(call, *args):
@@ -73,7 +92,7 @@ def error_of(call, *args):
 
 
 def same_state(ours, theirs):
-    """Assert that two modules have parameters and buffers of the same names, in the same order, with the same values."""
+    """Assert that two modules have the same parameters and buffers: names, order, values."""
     ours, theirs = ours.state_dict(), theirs.state_dict()
     assert list(ours) == list(theirs)
     for name, value in theirs.items():

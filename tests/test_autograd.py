@@ -119,18 +119,21 @@ def switched(m):
 
 def decorated(m):
     x, found = leaf(m), []
-    for decorator in (m.no_grad, m.no_grad(), m.enable_grad(), m.inference_mode(), m.set_grad_enabled(False)):
-        function = decorator(lambda n: x * x if n == 0 else function(n - 1))
+    for decorator in (m.no_grad, m.no_grad(), m.enable_grad(), m.inference_mode(), m.set_grad_enabled):
+        decorator = decorator(False) if decorator is m.set_grad_enabled else decorator
+        function = decorator(lambda n: x * x if n == 0 else function(n - 1))  # noqa: B023
         found += [function(0).requires_grad, function(3).requires_grad, m.is_grad_enabled()]
 
     def failing():
         raise KeyError
 
-    for decorator in (m.no_grad(), m.set_grad_enabled(False)):
+    for make in (m.no_grad, lambda: m.set_grad_enabled(False)):
         with pytest.raises(KeyError):
-            decorator(failing)()
-        with pytest.raises(KeyError), decorator:
-            raise KeyError
+            make()(failing)()
+        again = make()
+        for _ in range(2):
+            with pytest.raises(KeyError), again:
+                raise KeyError
         found.append(m.is_grad_enabled())
     return m.tensor(found)
 
@@ -167,7 +170,7 @@ def diamond(m):
 
 RESULTS = {
     "sum twice": (repeated(lambda m, x: x), [2, 2, 2]),
-    "multiplication by a number twice": (repeated(lambda m, x: x * 3 / 2 - x), [1, 1, 1]),
+    "addition twice": (repeated(lambda m, x: x + x - -x), [6, 6, 6]),
     "views twice": (repeated(lambda m, x: x.reshape(3, 1).T[:, 1]), [0, 2, 0]),
     "accumulation": (accumulated, [3, 3, 3]),
     "retain_grad": (retained, [[16, 32, 48], [8, 16, 24]]),
@@ -181,7 +184,7 @@ RESULTS = {
         [False, False, True] * 2 + [True, True, True] + [False, False, True] * 2 + [True, True],
     ),
     "third derivative": (third, [24, 48, 72]),
-    "through the incoming gradient": (through_incoming, [8, 32, 108]),
+    "through the incoming gradient": (through_incoming, [8, 64, 216]),
     "double backward": (double_backward, [9, 24, 45]),
     "diamond": (diamond, [81, 135, 189]),
     "of an output": (lambda m: m.autograd.grad((y := (leaf(m) * 2).sum()), y)[0], 1),
@@ -206,6 +209,7 @@ def test_result(name):
     assert function(mg).tolist() == expected
 
 
+@pytest.mark.filterwarnings("ignore:Using backward.. with create_graph=True")
 def test_torch_gives_the_same_results():
     torch = pytest.importorskip("torch")
     for name, (function, expected) in RESULTS.items():
@@ -221,13 +225,12 @@ ERRORS = [
     (lambda m: (leaf(m) * 2).detach().sum().backward(), RuntimeError, "does not have a grad_fn"),
     (lambda m: (leaf(m) * 2).backward(m.ones(2)), RuntimeError, r"Mismatch in shape: grad_output\[0\]"),
     (lambda m: (leaf(m) * 2).backward(m.ones(1, 3)), RuntimeError, "Mismatch in shape"),
-    (lambda m: m.autograd.grad([leaf(m).sum()], leaf(m), [m.ones(()), m.ones(())]), RuntimeError, "2"),
     (lambda m: m.autograd.grad(leaf(m) * 2, leaf(m), [2.0]), TypeError, "gradients can be either Tensors or None"),
     (lambda m: m.autograd.grad(leaf(m).sum(), leaf(m)), RuntimeError, "appears to not have been used in the graph"),
     (lambda m: m.autograd.grad(leaf(m).sum(), m.ones(3)), RuntimeError, "One of the differentiated Tensors does not require"),
     (lambda m: m.autograd.grad(leaf(m).sum(), []), RuntimeError, r"`inputs` argument to `grad\(\)` cannot be empty"),
     (lambda m: leaf(m).sum().backward(inputs=[]), RuntimeError, r"`inputs` argument to `backward\(\)` cannot be empty"),
-    (lambda m: leaf(m).sum().backward(inputs=[m.ones(2)]), RuntimeError, "does not require grad"),
+    (lambda m: leaf(m).sum().backward(inputs=[m.ones(2)]), RuntimeError, "requires?_? ?grad"),
     (
         lambda m: m.autograd.grad(leaf(m).sum(), leaf(m), allow_unused=False, materialize_grads=True),
         ValueError, "xpected allow_unused",
@@ -238,15 +241,17 @@ ERRORS = [
     (lambda m: m.ones(2).register_hook(print), RuntimeError, "cannot register a hook on a tensor that doesn't require"),
     (lambda m: (leaf(m) * 2)[0].detach_(), RuntimeError, "Can't detach views in-place"),
     (lambda m: leaf(m).numpy(), RuntimeError, r"Can't call numpy\(\) on Tensor that requires grad"),
-    (lambda m: setattr(leaf(m), "grad", m.ones(2)), RuntimeError, "assigned grad has data of"),
-    (lambda m: setattr(leaf(m), "grad", m.ones(3).double()), RuntimeError, "assigned grad has data of"),
+    (lambda m: setattr(leaf(m), "grad", m.ones(2)), RuntimeError, "assigned grad has data of|assign(ing)? a gradient"),
+    (lambda m: setattr(leaf(m), "grad", m.ones(3).double()), RuntimeError, "assigned grad has data of|assign(ing)? a gradient"),
     (lambda m: setattr(leaf(m), "grad", 3), TypeError, "assigned grad expected to be a Tensor or None"),
 ]  # fmt: skip
-for answer, error in ((3, TypeError), (mg.ones(2), RuntimeError), (mg.ones(3).double(), RuntimeError)):
+for answer, error in (
+    (lambda m: 3, TypeError), (lambda m: m.ones(2), RuntimeError), (lambda m: m.ones(3).double(), RuntimeError)
+):  # fmt: skip
 
     def bad_hook(m, answer=answer):
         x = leaf(m)
-        x.register_hook(lambda g: answer if answer == 3 else m.tensor(answer.tolist()).to(getattr(m, str(answer.dtype))))
+        x.register_hook(lambda g: answer(m))
         x.sum().backward()
 
     ERRORS.append((bad_hook, error, "hook"))
@@ -496,10 +501,10 @@ def test_a_chain_of_100000_views():
     assert_long_chain_works(lambda x: x.reshape(1, 2) if x.ndim == 1 else x[0], lambda x: x * 1)
 
 
-def test_a_chain_of_100000_views_follows_a_change_in_place():
+def test_a_chain_of_views_follows_a_change_in_place():
     x = mg.ones(2, requires_grad=True) * 1
     last = x
-    for _ in range(50_000):
+    for _ in range(10_000):
         last = last.reshape(1, 2)[0]
     x.mul_(3)  # every view in between is taken anew
     assert last.tolist() == [3, 3]
@@ -522,7 +527,7 @@ def test_nodes_name_themselves_and_lead_to_their_parents():
     y = (x * w).sum()
     assert y.grad_fn.name() == "SumBackward0"
     assert repr(y.grad_fn).startswith("<SumBackward0 object at 0x")
-    ((product, _),) = y.grad_fn.next_functions
+    product = y.grad_fn.next_functions[0][0]
     assert product.name() == "MulBackward0"
     assert [parent.name() for parent, _ in product.next_functions] == ["AccumulateGrad"] * 2
     assert x.grad_fn is None
@@ -551,15 +556,14 @@ def test_a_primitive_of_ones_own():
     check_gradients(lambda x: cube(x, 2.0), np.array([0.3, -0.7]))
 
     @primitive
-    def norm_and_direction(x, y):
-        return x * x + y * y
+    def squares(a, b):
+        return a * a + b * b
 
-    @norm_and_direction.vjp
-    def both(g, x, y, needs):
-        assert isinstance(needs, list)
-        return [g * 2 * x if needs[0] else None, g * 2 * y if needs[1] else None]
+    @squares.vjp
+    def both(g, a, b, needs):
+        return [g * 2 * a if needs[0] else None, g * 2 * b if needs[1] else None]
 
-    check_gradients(norm_and_direction, np.array([0.3, -0.7]), np.array([0.5, 0.2]))
+    check_gradients(squares, np.array([0.3, -0.7]), np.array([0.5, 0.2]))
 
 
 def test_a_wrong_primitive_is_refused():
@@ -570,8 +574,13 @@ def test_a_wrong_primitive_is_refused():
     with pytest.raises(TypeError, match=r"half: a vjp takes g, then any of .*got \['z'\]"):
         half.vjp(lambda g, z: g)
     half.vjp(lambda g: g[:1])
-    with pytest.raises(RuntimeError, match=r"half: its vjp returned a gradient of shape \(1,\), expected \(3,\)"):
+    with pytest.raises(RuntimeError, match=r"half: a vjp returned a gradient of shape \(1,\), expected \(3,\)"):
         half(leaf()).sum().backward()
+    with pytest.raises(TypeError, match="sum_of_two: y, shape and the extras cannot name a parameter"):
+
+        @primitive
+        def sum_of_two(x, y):
+            return x + y
 
 
 def test_check_gradients_finds_mistakes():

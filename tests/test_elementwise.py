@@ -102,8 +102,8 @@ UNARY = {  # where to take the derivative: between these values, which keep away
 }  # fmt: skip
 BINARY = {  # the same, for each operand
     "add": [(-2, 2), (-2, 2)], "sub": [(-2, 2), (-2, 2)], "mul": [(-2, 2), (-2, 2)], "div": [(-2, 2), (0.4, 2)],
-    "pow": [(0.4, 2), (-2, 2)], "atan2": [(0.3, 2), (-2, 2)], "hypot": [(0.3, 2), (-2, 2)], "fmod": [(4.1, 5.9), (2, 2.01)],
-    "remainder": [(-1.9, -0.1), (2, 2.1)], "maximum": [(1, 2), (0, 0.9)], "minimum": [(1, 2), (0, 0.9)],
+    "pow": [(0.4, 2), (-2, 2)], "atan2": [(0.3, 2), (-2, 2)], "hypot": [(0.3, 2), (-2, 2)],
+    "fmod": [(4.1, 5.9), (2, 2.01)], "remainder": [(-1.9, -0.1), (2, 2.1)], "maximum": [(1, 2), (0, 0.9)], "minimum": [(1, 2), (0, 0.9)],
     "fmax": [(0, 0.9), (1, 2)], "fmin": [(0, 0.9), (1, 2)], "floor_divide": [(4.1, 5.9), (2, 2.01)],
 }  # fmt: skip
 SEVERAL = {
@@ -127,6 +127,7 @@ SCALARS = {
     "NumPy's number": lambda x: x * np.float64(1.5) + np.int64(2), "clamp": lambda x: x.clamp(1.3, 1.6) * x,
     "lerp": lambda x: mg.lerp(x, x * x, 0.3), "masked_fill": lambda x: x.masked_fill(x > 1.5, 2) * x,
     "where": lambda x: mg.where(x > 1.5, x, 1.0) * mg.where(x > 1.5, 0, x),
+    "clone": lambda x: x.clone() * x, "contiguous": lambda x: x.T.contiguous() * x.T,
 }  # fmt: skip
 
 
@@ -220,16 +221,17 @@ def test_integers_stay_integers_where_they_can(function):
 
 
 def test_integer_arithmetic():
-    a, b = mg.tensor([7, -7, 7, -7]), mg.tensor([2, 2, -2, -2])
+    names = {"mg": mg, "a": mg.tensor([7, -7, 7, -7]), "b": mg.tensor([2, 2, -2, -2])}
     expected = {
         "a // b": [3, -4, -4, 3], "a % b": [1, 1, -1, -1], "a / b": [3.5, -3.5, -3.5, 3.5], "a ** 2": [49] * 4,
-        "mg.fmod(a, b)": [1, -1, 1, -1], "mg.div(a, b, rounding_mode='trunc')": [3, -3, -3, 3], "2 ** mg.abs(b)": [4] * 4,
-        "mg.div(a, b, rounding_mode='floor')": [3, -4, -4, 3], "20 // b": [10, 10, -10, -10], "20 % a": [6, -1, 6, -1],
-        "a & 3": [3, 1, 3, 1], "b | 1": [3, 3, -1, -1], "a ^ b": [5, -5, -7, 7], "~a": [-8, 6, -8, 6], "a << 1": [14, -14] * 2,
-        "a >> 1": [3, -4, 3, -4], "mg.sign(b)": [1, 1, -1, -1], "mg.clamp(a, -3, 3)": [3, -3, 3, -3],
+        "mg.fmod(a, b)": [1, -1, 1, -1], "mg.div(a, b, rounding_mode='trunc')": [3, -3, -3, 3],
+        "mg.div(a, b, rounding_mode='floor')": [3, -4, -4, 3], "20 // b": [10, 10, -10, -10],
+        "20 % a": [6, -1, 6, -1], "2 ** mg.abs(b)": [4] * 4, "a & 3": [3, 1, 3, 1], "b | 1": [3, 3, -1, -1],
+        "a ^ b": [5, -5, -7, 7], "~a": [-8, 6, -8, 6], "a << 1": [14, -14] * 2, "a >> 1": [3, -4, 3, -4],
+        "mg.sign(b)": [1, 1, -1, -1], "mg.clamp(a, -3, 3)": [3, -3, 3, -3],
     }  # fmt: skip
     for expression, values in expected.items():
-        result = eval(expression)
+        result = eval(expression, names)
         assert result.tolist() == values, expression
         assert result.dtype == (mg.float32 if "/ b" in expression.replace("//", "") else mg.int64), expression
 

@@ -19,7 +19,10 @@ import minigrad.nn.functional as F
 REFERENCE = Path(__file__).parent / "reference"
 made_by = runpy.run_path(str(REFERENCE / "make_functional.py"))
 CASES, ACTIVATIONS = made_by["cases"](), made_by["ACTIVATIONS"]
-ROUGH = {"celu": 1e-7, "hardsigmoid": 1e-7}  # where torch computes a constant in float32, also for float64 tensors
+ROUGH = {
+    "celu": 1e-7,
+    "hardsigmoid": 1e-7,
+}  # where torch computes a constant in float32, also for float64 tensors
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def tolerance(name):
     return {"relative": ROUGH[name], "absolute": ROUGH[name]} if name in ROUGH else {}
 
 
-# ------------------------------------------------------------------------------------------- values and derivatives
+# ------------------------------------------------------------------------------------- values and derivatives
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -45,7 +48,9 @@ def test_values_and_derivatives_are_those_of_torch():
     torch = pytest.importorskip("torch")
     for name, (function, arrays) in CASES.items():
         arrays = [a * 0.9 + 0.01 for a in arrays]
-        assert_same(derivatives(mg, function, arrays), derivatives(torch, function, arrays), **tolerance(name))
+        assert_same(
+            derivatives(mg, function, arrays), derivatives(torch, function, arrays), **tolerance(name)
+        )
 
 
 def test_float32_and_float16_results_are_near_those_of_torch():
@@ -61,7 +66,11 @@ def test_float32_and_float16_results_are_near_those_of_torch():
 
 
 LARGE = {"cross_entropy large", "bce_with_logits"}  # numbers too large for differences
-CUT = {"embedding padding", "embedding by frequency", "embedding limited"}  # gradients that are not meant to be derivatives
+CUT = {
+    "embedding padding",
+    "embedding by frequency",
+    "embedding limited",
+}  # gradients that are not meant to be derivatives
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in LARGE | CUT])
@@ -96,7 +105,9 @@ def test_integers_where_torch_takes_them():
     assert F.softsign(x).dtype == F.tanhshrink(x).dtype == F.tanh(x).dtype == mg.float32
 
 
-@pytest.mark.parametrize("name", "relu leaky_relu elu selu celu silu mish hardtanh relu6 hardsigmoid hardswish".split())
+@pytest.mark.parametrize(
+    "name", "relu leaky_relu elu selu celu silu mish hardtanh relu6 hardsigmoid hardswish".split()
+)
 def test_inplace_writes_over_the_input(name):
     function = getattr(F, name)
     x = mg.tensor(made_by["SMOOTH"], requires_grad=True)
@@ -109,7 +120,7 @@ def test_inplace_writes_over_the_input(name):
         function(x, inplace=True)
 
 
-# ----------------------------------------------------------------------------------------------------------- dropout
+# ---------------------------------------------------------------------------------------------------- dropout
 
 
 def test_dropout_draws_the_zeros_of_torch(stored):
@@ -130,7 +141,7 @@ def test_dropout_passes_gradients_where_it_passed_values():
     assert F.dropout(x, 0.5, training=False) is x
 
 
-# ------------------------------------------------------------------------------------------------- options at random
+# ------------------------------------------------------------------------------------------ options at random
 
 
 @st.composite
@@ -204,11 +215,17 @@ def test_softmax_of_any_shape(shape, dim, negative):
 def test_layer_norm_of_any_shape(shape, normalized, with_weight, with_bias):
     size = tuple(shape[-min(normalized, len(shape)) :])
     generator = np.random.default_rng(len(shape))
-    x, w, b = generator.standard_normal(shape), generator.standard_normal(size), generator.standard_normal(size)
+    x, w, b = (
+        generator.standard_normal(shape),
+        generator.standard_normal(size),
+        generator.standard_normal(size),
+    )
     axes = tuple(range(-len(size), 0))
     expected = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5)
     expected = expected * (w if with_weight else 1) + (b if with_bias else 0)
-    ours = F.layer_norm(mg.tensor(x), size, mg.tensor(w) if with_weight else None, mg.tensor(b) if with_bias else None)
+    ours = F.layer_norm(
+        mg.tensor(x), size, mg.tensor(w) if with_weight else None, mg.tensor(b) if with_bias else None
+    )
     np.testing.assert_allclose(ours.numpy(), expected, 1e-9, 1e-11)
 
 
@@ -271,7 +288,7 @@ def test_warnings_of_torch():
         F.dropout2d(x)
 
 
-# ------------------------------------------------------------------------------------------------------------ errors
+# ----------------------------------------------------------------------------------------------------- errors
 
 ERRORS = {
     "relu of a number": lambda m, F: F.leaky_relu(3.0),
@@ -295,9 +312,15 @@ ERRORS = {
     "cross_entropy float shape": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.zeros(3)),
     "cross_entropy of integers": lambda m, F: F.cross_entropy(m.zeros(3, 4).long(), m.tensor([0, 1, 1])),
     "cross_entropy weight": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.tensor([0, 1, 1]), m.zeros(3)),
-    "cross_entropy weight dtype": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.tensor([0, 1, 1]), m.zeros(4).double()),
-    "cross_entropy reduction": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.tensor([0, 1, 1]), reduction="x"),
-    "cross_entropy smoothing": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.tensor([0, 1, 1]), label_smoothing=2.0),
+    "cross_entropy weight dtype": lambda m, F: F.cross_entropy(
+        m.zeros(3, 4), m.tensor([0, 1, 1]), m.zeros(4).double()
+    ),
+    "cross_entropy reduction": lambda m, F: F.cross_entropy(
+        m.zeros(3, 4), m.tensor([0, 1, 1]), reduction="x"
+    ),
+    "cross_entropy smoothing": lambda m, F: F.cross_entropy(
+        m.zeros(3, 4), m.tensor([0, 1, 1]), label_smoothing=2.0
+    ),
     "nll_loss of a scalar": lambda m, F: F.nll_loss(m.tensor(1.0), m.tensor(0)),
     "nll_loss of one row": lambda m, F: F.nll_loss(m.zeros(4), m.tensor([0, 1])),
     "nll_loss rows": lambda m, F: F.nll_loss(m.zeros(3, 4), m.tensor([[0, 1, 2]])),

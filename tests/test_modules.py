@@ -1,4 +1,4 @@
-"""Layers as modules: initial values, results, names, text and errors equal PyTorch's; registration, hooks, state, copies."""
+"""Layers as modules equal PyTorch's in initial values, results, names, text, errors, hooks, state and copies."""
 
 import copy
 import gc
@@ -21,7 +21,9 @@ from minigrad import nn
 
 REFERENCE = Path(__file__).parent / "reference"
 made_by = runpy.run_path(str(REFERENCE / "make_modules.py"))
-MODULES, CONTAINERS, made, run, text = (made_by[name] for name in ("MODULES", "CONTAINERS", "made", "run", "text"))
+MODULES, CONTAINERS, made, run, text = (
+    made_by[name] for name in ("MODULES", "CONTAINERS", "made", "run", "text")
+)
 has_torch = importlib.util.find_spec("torch") is not None
 
 
@@ -79,7 +81,9 @@ def test_state_goes_both_ways():
         same_state(ours, theirs)
         mg.manual_seed(3)
         ours = make(nn, mg)
-        theirs.load_state_dict({name: torch.tensor(value.numpy()) for name, value in ours.state_dict().items()})
+        theirs.load_state_dict(
+            {name: torch.tensor(value.numpy()) for name, value in ours.state_dict().items()}
+        )
         same_state(ours, theirs)
 
 
@@ -103,10 +107,12 @@ def test_derivatives_are_those_of_differences(name):
         return module(*tensors[: len(floats)], *rest)
 
     # second derivatives of losses with weights would need the weights in the arguments: they are constants here
-    check_gradients(function, *floats, *[p.detach().numpy() for p in module.parameters()], float32="float64" not in name)
+    check_gradients(
+        function, *floats, *[p.detach().numpy() for p in module.parameters()], float32="float64" not in name
+    )
 
 
-# ------------------------------------------------------------------------------------------------------- registration
+# ----------------------------------------------------------------------------------------------- registration
 
 
 class Net(nn.Module):
@@ -182,7 +188,13 @@ def test_assignment_moves_between_the_registries():
 
 def test_registration_errors():
     net = nn.Module()
-    for name, error in (("a.b", KeyError), ("", KeyError), (3, TypeError), ("training", KeyError), ("forward", KeyError)):
+    for name, error in (
+        ("a.b", KeyError),
+        ("", KeyError),
+        (3, TypeError),
+        ("training", KeyError),
+        ("forward", KeyError),
+    ):
         for register, value in (
             (net.register_parameter, nn.Parameter(mg.zeros(1))), (net.register_buffer, mg.zeros(1)),
             (net.add_module, nn.Tanh()),
@@ -240,7 +252,9 @@ def test_train_eval_apply_and_zero_grad():
     assert (net.scale.grad == 0).all() and (gradient == 0).all()
     net.zero_grad()
     assert all(parameter.grad is None for parameter in net.parameters())
-    assert net.requires_grad_(False) is net and not any(parameter.requires_grad for parameter in net.parameters())
+    assert net.requires_grad_(False) is net and not any(
+        parameter.requires_grad for parameter in net.parameters()
+    )
 
 
 def test_train_calls_the_train_of_the_parts():
@@ -277,7 +291,7 @@ def test_dtypes():
         net.to("abacus")
 
 
-# --------------------------------------------------------------------------------------------------------------- state
+# ------------------------------------------------------------------------------------------------------ state
 
 
 def test_state_dict_shares_memory_and_load_copies():
@@ -303,7 +317,9 @@ def test_load_state_dict_refuses_what_does_not_fit():
     state["extra"] = mg.zeros(1)
     with pytest.raises(RuntimeError) as caught:
         net.load_state_dict(state)
-    expected = 'for Net:\n\tMissing key(s) in state_dict: "offset". \n\tUnexpected key(s) in state_dict: "extra". '
+    expected = (
+        'for Net:\n\tMissing key(s) in state_dict: "offset". \n\tUnexpected key(s) in state_dict: "extra". '
+    )
     assert str(caught.value).endswith(expected)
     result = net.load_state_dict({**net.state_dict(), "extra": mg.zeros(1)}, strict=False)
     assert result.missing_keys == [] and result.unexpected_keys == ["extra"]
@@ -334,7 +350,7 @@ def test_load_state_dict_fails_in_torchs_words():
     assert messages[0] == messages[1]
 
 
-# --------------------------------------------------------------------------------------------------------------- hooks
+# ------------------------------------------------------------------------------------------------------ hooks
 
 
 def test_forward_hooks():
@@ -342,12 +358,19 @@ def test_forward_hooks():
     x = mg.ones(4, 3)
     plain = net(x)
     handles = [
-        net.register_forward_pre_hook(lambda module, args: calls.append(("pre", module is net, args[0] is x))),
-        net.register_forward_hook(lambda module, args, y: calls.append(("post", args[0] is x, y.shape == (4, 2)))),
+        net.register_forward_pre_hook(
+            lambda module, args: calls.append(("pre", module is net, args[0] is x))
+        ),
+        net.register_forward_hook(
+            lambda module, args, y: calls.append(("post", args[0] is x, y.shape == (4, 2)))
+        ),
     ]
     np.testing.assert_array_equal(net(x).detach().numpy(), plain.detach().numpy())
     assert calls == [("pre", True, True), ("post", True, True)]
-    with net.register_forward_pre_hook(lambda module, args: args[0] * 2), net.register_forward_hook(lambda m, a, y: y + 1):
+    with (
+        net.register_forward_pre_hook(lambda module, args: args[0] * 2),
+        net.register_forward_hook(lambda m, a, y: y + 1),
+    ):
         np.testing.assert_array_equal(net(x).detach().numpy(), net.forward(x * 2).detach().numpy() + 1)
     for handle in handles:
         handle.remove()
@@ -386,10 +409,14 @@ def backward_trace(m):
 
     pair = Pair()
     pair.register_full_backward_pre_hook(lambda module, outputs: note("pre", outputs))
-    pair.register_full_backward_pre_hook(lambda module, outputs: tuple(None if g is None else g * 2 for g in outputs))
+    pair.register_full_backward_pre_hook(
+        lambda module, outputs: tuple(None if g is None else g * 2 for g in outputs)
+    )
     pair.register_full_backward_hook(lambda module, inputs, outputs: note("hook", inputs, outputs))
     pair.register_full_backward_hook(lambda module, inputs, outputs: (inputs[0], inputs[1] + 1, None))
-    pair.register_full_backward_hook(lambda module, inputs, outputs: note("first", inputs, outputs), prepend=True)
+    pair.register_full_backward_hook(
+        lambda module, inputs, outputs: note("first", inputs, outputs), prepend=True
+    )
     a, b = m.tensor([0.5, 1.0], requires_grad=True), m.tensor([0.25, -1.0], requires_grad=True)
     for loss in (lambda x, y: (x * 3).sum() + y.sum(), lambda x, y: y.sum(), lambda x, y: x.prod()):
         x, y, _ = pair(a * 2, b * 3, "text")
@@ -432,7 +459,9 @@ def test_backward_hooks_are_those_of_torch():
 
 def test_backward_hooks_without_a_gradient_for_inputs():
     linear, seen = nn.Linear(2, 2), []
-    linear.register_full_backward_hook(lambda module, inputs, outputs: seen.append((inputs, outputs[0].shape)))
+    linear.register_full_backward_hook(
+        lambda module, inputs, outputs: seen.append((inputs, outputs[0].shape))
+    )
     linear(mg.ones(3, 2)).sum().backward()
     assert seen == [((None,), (3, 2))]
     with mg.no_grad():
@@ -455,7 +484,9 @@ def second_order(m):
 def test_backward_hooks_under_create_graph():
     y, w, gradient, second = second_order(mg)
     np.testing.assert_allclose(gradient, 2 * (3 * 2 * y) @ w, 1e-12)
-    np.testing.assert_allclose(second, 2 * (3 * 12 * (2 * gradient @ w.T)) @ w, 1e-12)  # through the module once more
+    np.testing.assert_allclose(
+        second, 2 * (3 * 12 * (2 * gradient @ w.T)) @ w, 1e-12
+    )  # through the module once more
     torch = pytest.importorskip("torch")
     for ours, theirs in zip((y, w, gradient, second), second_order(torch)):
         np.testing.assert_allclose(ours, theirs, 1e-6)
@@ -493,7 +524,7 @@ def test_inputs_changed_in_place_under_a_hook_are_noticed():
         y.sum().backward()
 
 
-# ------------------------------------------------------------------------------------------------------- copies, memory
+# --------------------------------------------------------------------------------------------- copies, memory
 
 
 def test_deepcopy_keeps_sharing_and_hooks():
@@ -504,7 +535,7 @@ def test_deepcopy_keeps_sharing_and_hooks():
     assert twin.again is twin.linear and twin.linear is not net.linear
     assert twin.linear.weight is twin._modules["linear"]._parameters["weight"]
     assert twin.linear.weight.array is not net.linear.weight.array
-    np.testing.assert_array_equal(twin.scale.grad.numpy(), net.scale.grad.numpy())
+    assert net.scale.grad is not None and twin.scale.grad is None  # as in torch
     twin.linear.weight.detach().zero_()
     assert (net.linear.weight != 0).any()
     twin(mg.ones(1, 3))
@@ -530,7 +561,7 @@ def test_modules_are_freed_at_once():
         gc.enable()
 
 
-# ---------------------------------------------------------------------------------------------------------- containers
+# ------------------------------------------------------------------------------------------------- containers
 
 
 def test_sequential_as_a_list():
@@ -559,7 +590,11 @@ def test_sequential_as_a_list():
             wrong()
 
 
-@given(st.lists(st.tuples(st.sampled_from("append insert pop set delete".split()), st.integers(-4, 4)), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("append insert pop set delete".split()), st.integers(-4, 4)), max_size=8
+    )
+)
 def test_module_list_is_a_list(changes):
     ours, expected = nn.ModuleList(), []
     for change, i in changes:
@@ -587,7 +622,9 @@ def test_module_dict_is_a_dict():
     a, b = nn.Tanh(), nn.Linear(2, 2)
     parts = nn.ModuleDict({"a": a})
     parts["b"] = b
-    assert list(parts) == ["a", "b"] == list(parts.keys()) and list(parts.values()) == [a, b] and len(parts) == 2
+    assert (
+        list(parts) == ["a", "b"] == list(parts.keys()) and list(parts.values()) == [a, b] and len(parts) == 2
+    )
     assert "a" in parts and parts.get("c") is None and dict(parts.items()) == {"a": a, "b": b}
     assert parts.pop("a") is a and "a" not in parts and not hasattr(parts, "a")
     parts.update([("c", a), ("b", a)])
@@ -595,7 +632,8 @@ def test_module_dict_is_a_dict():
     parts.clear()
     assert len(parts) == 0 and len({parts, nn.ModuleDict()}) == 2
     for wrong, error in (
-        (lambda: parts["x"], KeyError), (lambda: parts.pop("x"), KeyError), (lambda: parts.update({"keys": a}), KeyError),
+        (lambda: parts["x"], KeyError), (lambda: parts.pop("x"), KeyError),
+        (lambda: parts.update({"keys": a}), KeyError),
         (lambda: parts.update({"a": 3}), TypeError), (lambda: parts.update({1: a}), TypeError),
     ):  # fmt: skip
         with pytest.raises(error):
@@ -620,14 +658,15 @@ def test_parameter_containers():
     named["x"] = b
     assert named.pop("y").shape == (1,) and list(named.state_dict()) == ["z", "x"]
     for wrong, error in (
-        (lambda: values[4], IndexError), (lambda: values.extend(mg.ones(2)), TypeError), (lambda: values.append(3), TypeError),
+        (lambda: values[4], IndexError), (lambda: values.extend(mg.ones(2)), TypeError),
+        (lambda: values.append(3), TypeError),
         (lambda: named["w"], KeyError), (lambda: values(), RuntimeError), (lambda: named(), RuntimeError),
     ):  # fmt: skip
         with pytest.raises(error):
             wrong()
 
 
-# ------------------------------------------------------------------------------------------------------------- layers
+# ----------------------------------------------------------------------------------------------------- layers
 
 
 def test_padding_starts_as_zeros_and_gets_no_gradient():

@@ -29,7 +29,7 @@ def an_optimizer(cls=SGD, groups=1, lr=0.1):
     return cls(params, lr=lr)
 
 
-# --------------------------------------------------------------------------------------------- the values
+# ------------------------------------------------------------------------------------------------- the values
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
@@ -134,7 +134,7 @@ def test_every_signature_is_torchs():
             ]
 
 
-# -------------------------------------------------------------------------------------- the order of calls
+# ----------------------------------------------------------------------------------------- the order of calls
 
 
 def test_a_schedule_that_steps_before_its_optimizer_warns():
@@ -165,7 +165,7 @@ def test_an_optimizer_with_a_step_of_its_own_does_not_warn():
         scheduler.step()
 
 
-# --------------------------------------------------------------------------------------------------- state
+# ------------------------------------------------------------------------------------------------------ state
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -236,7 +236,7 @@ def test_plateau_takes_a_loss_tensor_and_counts_nan_as_bad():
     assert scheduler.best == 1.0 and scheduler.get_last_lr() == [0.1]
 
 
-# -------------------------------------------------------------------------------------------------- misuse
+# ----------------------------------------------------------------------------------------------------- misuse
 
 
 @pytest.mark.parametrize(

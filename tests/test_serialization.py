@@ -57,7 +57,7 @@ def saved(obj):
     return stream.getvalue()
 
 
-# ------------------------------------------------------------------------------------------- there and back
+# --------------------------------------------------------------------------------------------- there and back
 
 SHAPES = st.lists(st.integers(0, 3), max_size=3)
 TENSORS = st.builds(
@@ -149,7 +149,7 @@ def test_a_model_and_its_training_come_back(tmp_path):
     assert same(trained(range(4, 9), tmp_path / "checkpoint"), dict(expected))
 
 
-# --------------------------------------------------------------------------------- PyTorch and safetensors
+# ------------------------------------------------------------------------------------ PyTorch and safetensors
 
 
 def test_a_stored_file_of_torch_loads(stored):
@@ -197,7 +197,7 @@ def test_torch_reads_the_tensors_of_a_nested_object(tmp_path):
     assert {name: tensor.tolist() for name, tensor in theirs.items()} == {"state.0.exp_avg": [1, 1]}
 
 
-# -------------------------------------------------------------------------------------- files that are refused
+# ------------------------------------------------------------------------------------- files that are refused
 
 
 def refused(path, message):
@@ -335,7 +335,7 @@ def test_a_missing_file_and_wrong_arguments(tmp_path):
         assert mg.load(binary).tolist() == [1]
 
 
-# ------------------------------------------------------------------------------------------------ the old file
+# ----------------------------------------------------------------------------------------------- the old file
 
 
 @pytest.mark.parametrize(

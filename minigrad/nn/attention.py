@@ -6,8 +6,8 @@ from ..autograd import wrap
 from ..backend import xp
 from ..creation import empty, zeros
 from ..ops.elementwise import boolean
-from ..ops.linalg import matmul
 from ..ops.join import cat, chunk
+from ..ops.linalg import matmul
 from ..ops.shape import expand, reshape, transpose, unsqueeze
 from . import functional as F
 from . import init
@@ -21,21 +21,21 @@ class NonDynamicallyQuantizableLinear(Linear):
 
 
 class MultiheadAttention(Module):
-    """Attention in `num_heads` parts of the features: each query takes an average of values, weighted by the keys' fit.
+    """Attention in `num_heads` parts of the features: a query takes an average of values, weighted by keys.
 
-    Queries (L, N, embed_dim), keys (S, N, kdim) and values (S, N, vdim), or with N first where `batch_first`, or without
-    N. `dropout` acts on the weights in training. `add_bias_kv` appends a learned key and value, `add_zero_attn` a key and
-    a value of zeros. Source: Vaswani et al., 2017.
+    Queries (L, N, embed_dim), keys (S, N, kdim) and values (S, N, vdim), or with N first where `batch_first`,
+    or without N. `dropout` acts on the weights in training. `add_bias_kv` appends a learned key and value,
+    `add_zero_attn` a key and a value of zeros. Source: Vaswani et al., 2017.
     """
 
     def __init__(
-        self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None,
-        batch_first=False, device=None, dtype=None,
+        self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None,
+        vdim=None, batch_first=False, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError(
-                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and num_heads={num_heads} instead"
+                f"embed_dim and num_heads must be greater than 0, got {embed_dim=} and {num_heads=} instead"
             )
         if embed_dim % num_heads:
             raise AssertionError(f"embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}")
@@ -50,7 +50,9 @@ class MultiheadAttention(Module):
             ("in_proj_weight", (3 * embed_dim, embed_dim), together),
             ("in_proj_bias", (3 * embed_dim,), bias),
         ):
-            self.register_parameter(name, Parameter(empty(size, device=device, dtype=dtype)) if wanted else None)
+            self.register_parameter(
+                name, Parameter(empty(size, device=device, dtype=dtype)) if wanted else None
+            )
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
         for name in ("bias_k", "bias_v"):
             parameter = Parameter(empty(1, 1, embed_dim, device=device, dtype=dtype)) if add_bias_kv else None
@@ -70,22 +72,22 @@ class MultiheadAttention(Module):
                 init.xavier_normal_(bias)
 
     def forward(
-        self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True,
-        is_causal=False,
+        self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None,
+        average_attn_weights=True, is_causal=False,
     ):  # fmt: skip
-        """(output of the queries' shape, weights), the weights averaged over the heads (N, L, S) or (N, heads, L, S).
+        """(output of the queries' shape, weights); these averaged over heads, (N, L, S), or (N, heads, L, S).
 
-        `key_padding_mask` (N, S) and `attn_mask`, (L, S) or (N * heads, L, S): boolean, True where a key must not be looked
-        at, or floating, to be added to the scores. `need_weights=False` returns None for the weights. `is_causal` says that
-        `attn_mask` is the causal mask, which must be given all the same.
+        `key_padding_mask` (N, S) and `attn_mask`, (L, S) or (N * heads, L, S): boolean, True where a key must
+        not be looked at, or floating, to be added to the scores. `need_weights=False` returns None for the
+        weights. `is_causal` says that `attn_mask` is the causal mask, which must be given all the same.
         """
         if is_causal and attn_mask is None:
             raise RuntimeError("MultiheadAttention: Need attn_mask if specifying the is_causal hint.")
         batched = query.ndim == 3
         if query.ndim not in (2, 3) or query.ndim != key.ndim or key.ndim != value.ndim:
             raise AssertionError(
-                "MultiheadAttention: query, key and value should be unbatched 2D or batched 3D tensors, got shapes "
-                f"{tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}"
+                "MultiheadAttention: query, key and value should be unbatched 2D or batched 3D tensors, got "
+                f"shapes {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}"
             )
         if not batched and key_padding_mask is not None:
             key_padding_mask = unsqueeze(key_padding_mask, 0)
@@ -119,8 +121,9 @@ class MultiheadAttention(Module):
         """The three inputs times their weights; in one product where all are the same tensor."""
         if query.shape[-1] != self.embed_dim or key.shape[:2] != value.shape[:2]:
             raise AssertionError(
-                f"MultiheadAttention: was expecting embedding dimension of {self.embed_dim} and as many keys as values, got "
-                f"query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)}"
+                f"MultiheadAttention: was expecting embedding dimension of {self.embed_dim} and as many keys "
+                f"as values, got query {tuple(query.shape)}, key {tuple(key.shape)} and value "
+                f"{tuple(value.shape)}"
             )
         if query is key is value and self.in_proj_weight is not None:
             return chunk(F.linear(query, self.in_proj_weight, self.in_proj_bias), 3, -1)
@@ -130,7 +133,7 @@ class MultiheadAttention(Module):
         return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases)]
 
     def with_extra_keys(self, k, v):
-        """Keys and values (S, N, embed_dim) with the learned one and the one of zeros, and how many that adds."""
+        """Keys and values (S, N, embed_dim) with the learned and the zero one, and how many that adds."""
         size = (1, *k.shape[1:])
         keys, values = [k], [v]
         if self.bias_k is not None:
@@ -151,15 +154,16 @@ class MultiheadAttention(Module):
         if attn_mask is not None:
             if attn_mask.shape not in ((length, keys), (batch * self.num_heads, length, keys)):
                 raise RuntimeError(
-                    f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {(length, keys)} "
-                    f"or {(batch * self.num_heads, length, keys)}."
+                    f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should "
+                    f"be {(length, keys)} or {(batch * self.num_heads, length, keys)}."
                 )
             mask = floating_mask(attn_mask, dtype)
             mask = reshape(mask, batch, self.num_heads, length, keys) if mask.ndim == 3 else mask
         if key_padding_mask is not None:
             if key_padding_mask.shape != (batch, keys):
                 raise AssertionError(
-                    f"expecting key_padding_mask shape of {(batch, keys)}, but got {tuple(key_padding_mask.shape)}"
+                    f"expecting key_padding_mask shape of {(batch, keys)}, but got "
+                    f"{tuple(key_padding_mask.shape)}"
                 )
             padding = reshape(floating_mask(key_padding_mask, dtype), batch, 1, 1, keys)
             mask = padding if mask is None else mask + padding

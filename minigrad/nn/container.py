@@ -9,7 +9,7 @@ from .module import Module, Parameter, bracketed
 
 
 class Numbered(Module):
-    """What Sequential and ModuleList share: modules named "0", "1", ... that are reached like the items of a list."""
+    """What Sequential and ModuleList share: modules named "0", "1", ... that are reached like list items."""
 
     def name_at(self, index):
         index = operator.index(index)
@@ -53,7 +53,10 @@ class Numbered(Module):
     def extend(self, modules):
         """Add modules at the end; returns the container."""
         if not isinstance(modules, Iterable):
-            raise TypeError(f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, but got "
+                f"{type(modules).__name__}"
+            )
         for module in list(modules):
             self.append(module)
         return self
@@ -105,7 +108,9 @@ class Sequential(Numbered):
 
     def check_sequential(self, other):
         if not isinstance(other, Sequential):
-            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+            raise ValueError(
+                f"add operator supports only objects of Sequential class, but {type(other)} is given."
+            )
 
     def __mul__(self, other):
         if not isinstance(other, int):
@@ -225,7 +230,9 @@ class ParameterList(Module):
     def extend(self, values):
         """Add parameters at the end; returns the list."""
         if not isinstance(values, Iterable) or isinstance(values, Variable):
-            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
+            raise TypeError(
+                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
+            )
         for value in list(values):
             self.append(value)
         return self
@@ -235,7 +242,7 @@ class ParameterList(Module):
 
 
 class ParameterDict(Named):
-    """A dict of parameters, by names; Tensors become Parameters. A plain dict is taken in the order of its sorted keys."""
+    """A dict of parameters, by names; Tensors become Parameters, a plain dict is taken in sorted order."""
 
     def __init__(self, parameters=None):
         if isinstance(parameters, Mapping) and not isinstance(parameters, (OrderedDict, ParameterDict)):

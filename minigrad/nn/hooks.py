@@ -1,4 +1,4 @@
-"""Full backward hooks of a Module: user functions between the gradients of its outputs and those of its inputs."""
+"""Full backward hooks of a Module: functions between the gradients of its outputs and of its inputs."""
 
 import warnings
 
@@ -13,7 +13,7 @@ class Crossing:
         self.function, self.gradients = function, [None] * size
 
     def cross(self):
-        """What the function makes of the gradients that have arrived; later ones belong to another backward."""
+        """What the function makes of the gradients that have arrived; later ones are of another backward."""
         arrived, self.gradients = self.gradients, [None] * len(self.gradients)
         graph = any(isinstance(g, Variable) for g in arrived)
         changed = self.function([g if g is None or isinstance(g, Variable) else wrap(g) for g in arrived])
@@ -22,7 +22,7 @@ class Crossing:
 
 @primitive
 def gate(crossing, *tensors):
-    """A token that every tensor on the other side descends from, so that its turn in backward comes after theirs."""
+    """A token from which every tensor on the other side descends: its turn in backward is after theirs."""
     return xp.zeros(())
 
 
@@ -66,7 +66,7 @@ class BackwardHooks:
         self.grad_output, self.watches_inputs = None, False
 
     def watch(self, values, function):
-        """The values, Tensors that require grad under new nodes that call `function` with the gradients of all; whether any."""
+        """The values, those that require grad under nodes that call `function` with their gradients; any?"""
         at = [i for i, value in enumerate(values) if isinstance(value, Variable) and value.requires_grad]
         if not mode.enabled or not at:
             return values, False
@@ -95,8 +95,8 @@ class BackwardHooks:
         """The output to return from the module."""
         if not isinstance(output, (Variable, tuple)):
             warnings.warn(
-                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
-                f"{type(output)}",
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
+                f"received {type(output)}",
                 stacklevel=4,
             )
             return output
@@ -105,7 +105,9 @@ class BackwardHooks:
 
     def at_outputs(self, gradients):
         for hook in self.pre_hooks:
-            gradients = self.answer(hook(self.module, gradients), gradients, "Backward pre hook", "grad_output")
+            gradients = self.answer(
+                hook(self.module, gradients), gradients, "Backward pre hook", "grad_output"
+            )
         self.grad_output = gradients
         if not self.watches_inputs:  # no input wants a gradient: the hooks' turn is now
             self.run_hooks((None,) * len(self.kinds))
@@ -114,7 +116,9 @@ class BackwardHooks:
     def at_inputs(self, gradients):
         if self.grad_output is None:  # the gradient came past the outputs, as in a double backward
             return gradients
-        zeros = (kind and wrap(xp.zeros(*kind)) for kind in self.kinds)  # of every Tensor, as torch passes them
+        zeros = (
+            kind and wrap(xp.zeros(*kind)) for kind in self.kinds
+        )  # of every Tensor, as torch passes them
         return self.run_hooks(tuple(zero if g is None else g for g, zero in zip(gradients, zeros)))
 
     def run_hooks(self, gradients):
@@ -130,6 +134,7 @@ class BackwardHooks:
         answer = answer if isinstance(answer, tuple) else (answer,)
         if len(answer) != len(gradients):
             raise RuntimeError(
-                f"{hook} returned an invalid number of {name}, got {len(answer)}, but expected {len(gradients)}"
+                f"{hook} returned an invalid number of {name}, got {len(answer)}, but expected "
+                f"{len(gradients)}"
             )
         return answer

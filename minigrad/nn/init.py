@@ -1,4 +1,4 @@
-"""Starting values for parameters, drawn from PyTorch's random stream; each function fills its tensor and returns it."""
+"""Starting values for parameters, from PyTorch's random stream; each function fills and returns a tensor."""
 
 import math
 import warnings
@@ -23,7 +23,9 @@ def calculate_gain(nonlinearity, param=None):
             raise ValueError(f"calculate_gain: negative_slope {param} is not a valid number")
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in GAINS:
-        raise ValueError(f"calculate_gain: Unsupported nonlinearity {nonlinearity}, expected one of {sorted(GAINS)}")
+        raise ValueError(
+            f"calculate_gain: Unsupported nonlinearity {nonlinearity}, expected one of {sorted(GAINS)}"
+        )
     return GAINS[nonlinearity]
 
 
@@ -31,12 +33,14 @@ def fans(tensor):
     """(fan_in, fan_out) of a weight of shape (out, in, *kernel)."""
     shape = tensor.array.shape
     if len(shape) < 2:
-        raise ValueError(f"Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got shape {shape}")
+        raise ValueError(
+            f"Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got {shape}"
+        )
     field = math.prod(shape[2:])
     return shape[1] * field, shape[0] * field
 
 
-# --------------------------------------------------------------------------------------------------- fixed values
+# ----------------------------------------------------------------------------------------------- fixed values
 
 
 @no_grad()
@@ -59,7 +63,9 @@ def ones_(tensor):
 def eye_(tensor):
     """The identity matrix: a Linear that passes on as many inputs as it has outputs."""
     if tensor.array.ndim != 2:
-        raise ValueError(f"eye_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}")
+        raise ValueError(
+            f"eye_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}"
+        )
     tensor.zero_()
     tensor[range(min(tensor.array.shape)), range(min(tensor.array.shape))] = 1
     return tensor
@@ -67,7 +73,7 @@ def eye_(tensor):
 
 @no_grad()
 def dirac_(tensor, groups=1):
-    """A convolution that passes on its channels: 1 in the middle of the kernel from channel c to channel c of each group."""
+    """A convolution that passes on its channels: 1 in the middle of the kernel of each channel to itself."""
     shape = tensor.array.shape
     if len(shape) not in (3, 4, 5):
         raise ValueError(f"dirac_: Only tensors with 3, 4, or 5 dimensions are supported, got shape {shape}")
@@ -81,7 +87,7 @@ def dirac_(tensor, groups=1):
     return tensor
 
 
-# -------------------------------------------------------------------------------------------------- random values
+# ---------------------------------------------------------------------------------------------- random values
 
 
 @no_grad()
@@ -97,7 +103,10 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 
 
 def xavier_uniform_(tensor, gain=1.0, generator=None):
-    """Uniform with standard deviation gain * sqrt(2 / (fan_in + fan_out)). Source: Glorot and Bengio, 2010."""
+    """Uniform with standard deviation gain * sqrt(2 / (fan_in + fan_out)).
+
+    Source: Glorot and Bengio, 2010.
+    """
     bound = math.sqrt(3) * (gain * math.sqrt(2 / sum(fans(tensor))))
     return uniform_(tensor, -bound, bound, generator)
 
@@ -120,7 +129,10 @@ def nothing_to_draw(tensor):
 
 
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Uniform with standard deviation gain / sqrt(fan); `a` is leaky_relu's slope. Source: He et al., 2015."""
+    """Uniform with standard deviation gain / sqrt(fan); `a` is leaky_relu's slope.
+
+    Source: He et al., 2015.
+    """
     if nothing_to_draw(tensor):
         return tensor
     bound = math.sqrt(3) * kaiming_std(tensor, a, mode, nonlinearity)
@@ -136,9 +148,14 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
 @no_grad()
 def orthogonal_(tensor, gain=1, generator=None):
-    """A matrix (the first dimension by all others) with orthonormal rows or columns, times gain. Source: Saxe et al., 2014."""
+    """A matrix (the first dimension by all others) with orthonormal rows or columns, times gain.
+
+    Source: Saxe et al., 2014.
+    """
     if tensor.array.ndim < 2:
-        raise ValueError(f"orthogonal_: Only tensors with 2 or more dimensions are supported, got {tensor.array.shape}")
+        raise ValueError(
+            f"orthogonal_: Only tensors with 2 or more dimensions are supported, got {tensor.array.shape}"
+        )
     if not tensor.array.size:
         return tensor
     rows = tensor.array.shape[0]
@@ -153,11 +170,13 @@ def orthogonal_(tensor, gain=1, generator=None):
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Normal values from [a, b] only: what falls outside is drawn again.
 
-    Where less than 0.3 of the distribution lies inside, uniform candidates are accepted in proportion to its density.
+    Where less than 0.3 of the distribution lies inside, uniform candidates are accepted in proportion to its
+    density.
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+            "incorrect.",
             stacklevel=2,
         )
     share = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
@@ -181,7 +200,9 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 def sparse_(tensor, sparsity, std=0.01, generator=None):
     """Normal values, with the share `sparsity` of every column zero. Source: Martens, 2010."""
     if tensor.array.ndim != 2:
-        raise ValueError(f"sparse_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}")
+        raise ValueError(
+            f"sparse_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}"
+        )
     rows, columns = tensor.array.shape
     tensor.normal_(0, std, generator=generator)
     for column in range(columns):

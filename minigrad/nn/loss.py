@@ -21,7 +21,7 @@ class WeightedLoss(Loss):
 
 
 class CrossEntropyLoss(WeightedLoss):
-    """-log softmax(input)[target] for logits (N, C), (C) or (N, C, d1, ...); see `functional.cross_entropy`."""
+    """-log softmax(input)[target] for logits (N, C, ...) or (C); see `functional.cross_entropy`."""
 
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__(weight, reduction=reduction)
@@ -42,7 +42,9 @@ class NLLLoss(WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input, target):
-        return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+        return F.nll_loss(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
+        )
 
 
 class MSELoss(Loss):

@@ -16,7 +16,7 @@ class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_k
 
 
 class Parameter(Tensor):
-    """A tensor that a Module registers as its own when it is assigned as an attribute; shares the memory of `data`."""
+    """A tensor that a Module registers when it becomes an attribute; shares the memory of `data`."""
 
     __slots__ = ()
 
@@ -29,12 +29,17 @@ class Parameter(Tensor):
     def __repr__(self):
         return "Parameter containing:\n" + super().__repr__()
 
+    def __deepcopy__(self, memo):
+        """A copy without the gradient, as in torch."""
+        memo[id(self)] = copy = type(self)(self.detach().clone(), self.requires_grad)
+        return copy
+
 
 class Module:
-    """A layer or a model: parameters, buffers and submodules under the names they were assigned to, in that order.
+    """A layer or a model: parameters, buffers and submodules under the names they were assigned to.
 
-    A subclass calls `super().__init__()`, assigns its parts as attributes, and defines `forward`. The parts are plain
-    attributes; `_parameters`, `_buffers` and `_modules` list those that were registered, by name.
+    A subclass calls `super().__init__()`, assigns its parts as attributes, and defines `forward`. The parts
+    are plain attributes; `_parameters`, `_buffers` and `_modules` list those that were registered, by name.
     """
 
     def __init__(self):
@@ -45,14 +50,16 @@ class Module:
 
     def forward(self, *args, **kwargs):
         """What the layer computes; a subclass defines it, a call of the module runs it between the hooks."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     def __call__(self, *args, **kwargs):
         if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
             return self.call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 
-    # ---------------------------------------------------------------------------------------------- registration
+    # ------------------------------------------------------------------------------------------- registration
 
     def __setattr__(self, name, value):
         attributes = self.__dict__
@@ -77,7 +84,7 @@ class Module:
         object.__delattr__(self, name)
 
     def register(self, registry, name, value):
-        """List a part in one registry (or in none) and in no other; it keeps its place where it was in that one."""
+        """List a part in one registry (or in none) and in no other; one that was there keeps its place."""
         for other in (self._parameters, self._buffers, self._modules):
             if other is not registry:
                 other.pop(name, None)
@@ -88,7 +95,9 @@ class Module:
     def reassign(self, registry, name, value, accepted, role, wanted):
         """Give a registered name another value of its own kind, or None."""
         if value is not None and not isinstance(value, accepted):
-            raise TypeError(f"cannot assign '{type(value).__name__}' as {role} '{name}' ({wanted} or None expected)")
+            raise TypeError(
+                f"cannot assign '{type(value).__name__}' as {role} '{name}' ({wanted} or None expected)"
+            )
         registry[name] = value
 
     def add_part(self, registry, name, value, accepted, role):
@@ -102,7 +111,9 @@ class Module:
         if name == "":
             raise KeyError(f'{role} name can\'t be empty string ""')
         if value is not None and not isinstance(value, accepted):
-            raise TypeError(f"{name}: {type(value).__name__} is not a {accepted.__name__}: a {role} must be one, or None")
+            raise TypeError(
+                f"{name}: {type(value).__name__} is not a {accepted.__name__}: a {role} must be one, or None"
+            )
         self.register(registry, name, value)
         self.__dict__[name] = value
 
@@ -111,7 +122,7 @@ class Module:
         self.add_part(self._parameters, name, param, Parameter, "parameter")
 
     def register_buffer(self, name, tensor, persistent=True):
-        """Register a tensor that is state but no parameter; one that is not `persistent` is not in `state_dict`."""
+        """Register a tensor that is state but no parameter; in `state_dict` where `persistent`."""
         self.add_part(self._buffers, name, tensor, Tensor, "buffer")
         if not persistent:
             self._non_persistent_buffers_set.add(name)
@@ -122,7 +133,7 @@ class Module:
 
     register_module = add_module
 
-    # ----------------------------------------------------------------------------------------------- enumeration
+    # -------------------------------------------------------------------------------------------- enumeration
 
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
         """(name, module) of this module, under `prefix`, and of all below it; each module once."""
@@ -133,7 +144,9 @@ class Module:
             yield prefix, self
             for name, module in self._modules.items():
                 if module is not None:
-                    yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+                    yield from module.named_modules(
+                        memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
+                    )
 
     def modules(self):
         """This module and all below it, each once."""
@@ -182,7 +195,7 @@ class Module:
             yield buffer
 
     def get_submodule(self, target):
-        """The module at a dotted path such as "net.0"; "" is this module. AttributeError where there is none."""
+        """The module at a dotted path such as "net.0", "" for this one; else an AttributeError."""
         module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -209,7 +222,7 @@ class Module:
         """The buffer at a dotted path; AttributeError where there is none."""
         return self.get_tensor(target, "_buffers", "a buffer")
 
-    # --------------------------------------------------------------------------------------- mode, gradients, dtype
+    # --------------------------------------------------------------------------------- mode, gradients, dtype
 
     def train(self, mode=True):
         """Training mode (or evaluation) here and below: batch norm and dropout act by it."""
@@ -246,7 +259,7 @@ class Module:
                 parameter.grad = parameter.grad.detach().zero_()
 
     def convert(self, function):
-        """Give every parameter, gradient and buffer new numbers: `function` of the old; the Parameters stay who they are."""
+        """Give every parameter, gradient and buffer new numbers, `function` of the old; the objects stay."""
         for tensor in [*self.parameters(), *self.buffers()]:
             grad = tensor.grad
             tensor.data = function(tensor.detach())
@@ -260,7 +273,9 @@ class Module:
         def moved(tensor):
             result = tensor.to(*args, **kwargs)
             if not result.is_floating_point() and tensor.is_floating_point():
-                raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}")
+                raise TypeError(
+                    f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}"
+                )
             return result if tensor.is_floating_point() else tensor
 
         return self.convert(moved)
@@ -284,24 +299,25 @@ class Module:
     def cuda(self):
         return self.to(device="cuda")
 
-    # ------------------------------------------------------------------------------------------------------ hooks
+    # -------------------------------------------------------------------------------------------------- hooks
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
-        """Call `hook(module, args)` before every forward; what it returns, if anything, replaces the arguments.
+        """Call `hook(module, args)` before every forward; what it returns, if not None, are the arguments.
 
-        `with_kwargs`: call `hook(module, args, kwargs)`, which may return (args, kwargs). `prepend`: before the others.
+        `with_kwargs`: call `hook(module, args, kwargs)`, which may return (args, kwargs). `prepend`: before
+        the others.
         """
         return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
-        """Call `hook(module, args, output)` after every forward; what it returns, if anything, replaces the output.
+        """Call `hook(module, args, output)` after every forward; what it returns, if not None, is the output.
 
         `with_kwargs`: call `hook(module, args, kwargs, output)`. `prepend`: before the others.
         """
         return add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
 
     def register_full_backward_pre_hook(self, hook, prepend=False):
-        """Call `hook(module, grad_output)` before the module's backward; what it returns, if anything, replaces that.
+        """Call `hook(module, grad_output)` before the module's backward; what it returns, if not None, counts.
 
         `grad_output` is a tuple, one gradient for every output.
         """
@@ -310,8 +326,9 @@ class Module:
     def register_full_backward_hook(self, hook, prepend=False):
         """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
 
-        Both are tuples, None where there is no gradient; what the hook returns, if anything, replaces `grad_input`.
-        Only positional Tensor arguments count as inputs, only a Tensor or the Tensors of a tuple as outputs.
+        Both are tuples, None where there is no gradient; what the hook returns, if anything, replaces
+        `grad_input`. Only positional Tensor arguments count as inputs, only a Tensor or the Tensors of a
+        tuple as outputs.
         """
         return add_hook(self._backward_hooks, hook, prepend)
 
@@ -320,13 +337,18 @@ class Module:
             changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
             if changed is not None and with_kwargs:
                 if not isinstance(changed, tuple) or len(changed) != 2:
-                    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), got {changed}.")
+                    raise RuntimeError(
+                        "forward pre-hook must return None or a tuple of (new_args, new_kwargs), got "
+                        f"{changed}."
+                    )
                 args, kwargs = changed
             elif changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         backward = None
         if self._backward_hooks or self._backward_pre_hooks:
-            backward = BackwardHooks(self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values()))
+            backward = BackwardHooks(
+                self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values())
+            )
             args = backward.watch_inputs(args)
         output = self.forward(*args, **kwargs)
         for hook, with_kwargs in list(self._forward_hooks.values()):
@@ -334,10 +356,10 @@ class Module:
             output = output if changed is None else changed
         return output if backward is None else backward.watch_outputs(output)
 
-    # ------------------------------------------------------------------------------------------------------ state
+    # -------------------------------------------------------------------------------------------------- state
 
     def named_state(self):
-        """(name, tensor) of what `state_dict` saves, module by module: parameters, then persistent buffers."""
+        """(name, tensor) of what `state_dict` saves, module by module: parameters, then buffers."""
         for path, module in self.named_modules(remove_duplicate=False):
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
                 if tensor is not None and name not in module._non_persistent_buffers_set:
@@ -348,7 +370,9 @@ class Module:
 
         The tensors share memory with the module; with `keep_vars` they are the parameters themselves.
         """
-        return {prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self.named_state()}
+        return {
+            prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self.named_state()
+        }
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy the values of a `state_dict` into this module; nothing is changed if anything does not fit.
@@ -363,24 +387,30 @@ class Module:
         problems = []
         for what, names in (("Missing", missing), ("Unexpected", unexpected)):
             if strict and names:
-                problems.append(f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". ")
+                problems.append(
+                    f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". "
+                )
         for name, tensor in own.items():
             value = state_dict.get(name, tensor)
             if not isinstance(value, Tensor):
-                problems.append(f'While copying the parameter named "{name}", expected a Tensor, received {type(value)}.')
+                problems.append(
+                    f'While copying the parameter named "{name}", expected a Tensor, received {type(value)}.'
+                )
             elif value.shape != tensor.shape:
                 problems.append(
-                    f"size mismatch for {name}: copying a param with shape {value.shape} from checkpoint, the shape in "
-                    f"current model is {tensor.shape}."
+                    f"size mismatch for {name}: copying a param with shape {value.shape} from checkpoint, "
+                    f"the shape in current model is {tensor.shape}."
                 )
         if problems:
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems))
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems)
+            )
         for name, tensor in own.items():
             if name in state_dict:
                 tensor.detach().copy_(state_dict[name].detach())
         return IncompatibleKeys(missing, unexpected)
 
-    # ------------------------------------------------------------------------------------------------------- text
+    # --------------------------------------------------------------------------------------------------- text
 
     def extra_repr(self):
         """What stands in the parentheses of the printed layer."""

@@ -1,6 +1,7 @@
 """Normalisation layers."""
 
 import operator
+import warnings
 
 from ..creation import empty, ones, tensor, zeros
 from . import functional as F
@@ -9,14 +10,24 @@ from .module import Module, Parameter
 
 
 class BatchNorm(Module):
-    """Every channel normalised over the batch, then times weight plus bias (C); a subclass checks the input's shape.
+    """Every channel normalised over the batch, then times weight plus bias (C); subclasses check the shape.
 
     `momentum` is the share of the newest batch in the running statistics, None for their plain average. With
-    `track_running_stats=False` the batch's own statistics are used in evaluation as well. Source: Ioffe and Szegedy, 2015.
+    `track_running_stats=False` the batch's own statistics are used in evaluation as well. Source: Ioffe and
+    Szegedy, 2015.
     """
 
     def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, bias=True
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
     ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -69,13 +80,111 @@ class BatchNorm1d(BatchNorm):
             raise ValueError(f"expected 2D or 3D input (got {input.array.ndim}D input)")
 
 
+class BatchNorm2d(BatchNorm):
+    """`BatchNorm` of (N, C, H, W)."""
+
+    def check_input(self, input):
+        if input.array.ndim != 4:
+            raise ValueError(f"expected 4D input (got {input.array.ndim}D input)")
+
+
+class InstanceNorm(BatchNorm):
+    """Every channel of every sample normalised, then times weight plus bias (C) if `affine`.
+
+    By its own statistics, in evaluation too; but with `track_running_stats` evaluation is by running averages
+    of them, over samples and batches. A subclass says how many dimensions a sample has. Source: Ulyanov et
+    al., 2016.
+    """
+
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def forward(self, input):
+        ndim, n = input.array.ndim, self.sample_dims
+        if ndim not in (n, n + 1):
+            raise ValueError(f"expected {n}D or {n + 1}D input (got {ndim}D input)")
+        if ndim == n:
+            return self.normalised(input.unsqueeze(0)).squeeze(0)
+        return self.normalised(input)
+
+    def normalised(self, input):
+        channels = input.array.shape[1]
+        if channels != self.num_features:
+            text = f"{type(self).__name__}: expected num_features={self.num_features} channels, got {channels}"
+            if self.affine:
+                raise ValueError(text)
+            warnings.warn(f"{text}; num_features is not used because affine=False", stacklevel=4)
+        mean, momentum = self.running_mean, 0.0 if self.momentum is None else self.momentum
+        return F.instance_norm(
+            input, mean, self.running_var, self.weight, self.bias, self.training or mean is None, momentum, self.eps
+        )
+
+
+class InstanceNorm1d(InstanceNorm):
+    """`InstanceNorm` of (N, C, L) or (C, L)."""
+
+    sample_dims = 2
+
+
+class InstanceNorm2d(InstanceNorm):
+    """`InstanceNorm` of (N, C, H, W) or (C, H, W)."""
+
+    sample_dims = 3
+
+
+class GroupNorm(Module):
+    """The channels in `num_groups` groups, each normalised in each sample, then times weight plus bias (C).
+
+    Source: Wu and He, 2018.
+    """
+
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True):
+        super().__init__()
+        if num_groups < 1 or num_channels % num_groups:
+            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        size = {"device": device, "dtype": dtype}
+        self.register_parameter("weight", Parameter(empty(num_channels, **size)) if affine else None)
+        self.register_parameter("bias", Parameter(empty(num_channels, **size)) if affine and bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Back to the starting values: weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input):
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
 class LayerNorm(Module):
-    """The last dimensions, of sizes `normalized_shape`, normalised to mean 0 and variance 1, then times weight plus bias.
+    """The last dimensions, `normalized_shape`, to mean 0 and variance 1, then times weight plus bias.
 
     Source: Ba et al., 2016.
     """
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
+    def __init__(
+        self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None
+    ):
         super().__init__()
         sizes = normalized_shape if hasattr(normalized_shape, "__iter__") else (normalized_shape,)
         self.normalized_shape = tuple(map(operator.index, sizes))
@@ -100,3 +209,30 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+class RMSNorm(Module):
+    """The last dimensions, `normalized_shape`, divided by their root mean square, then times weight.
+
+    eps=None: the epsilon of the input's dtype. Source: Zhang and Sennrich, 2019.
+    """
+
+    def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None):
+        super().__init__()
+        sizes = normalized_shape if hasattr(normalized_shape, "__iter__") else (normalized_shape,)
+        self.normalized_shape = tuple(map(operator.index, sizes))
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        values = Parameter(empty(self.normalized_shape, device=device, dtype=dtype)) if elementwise_affine else None
+        self.register_parameter("weight", values)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Back to the starting values: weight 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input):
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self):
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

@@ -17,7 +17,11 @@ from .module import Module, Parameter
 class Recurrent(Module):
     """What the layers and the cells share: weights, starting states, and the scan over a sequence."""
 
-    gates, states, dims = 1, ("hidden",), (2, 3)  # rows of weights a unit; names of the states; dimensions of the input
+    gates, states, dims = (
+        1,
+        ("hidden",),
+        (2, 3),
+    )  # rows of weights a unit; names of the states; dimensions of the input
 
     def __init__(self, input_size, hidden_size, bias):
         super().__init__()
@@ -31,10 +35,17 @@ class Recurrent(Module):
     def add_weights(self, width, suffix, device, dtype):
         """Weights and biases for an input of `width` features, in torch's order and under torch's names."""
         rows = self.gates * self.hidden_size
-        sizes = {"weight_ih": (rows, width), "weight_hh": (rows, self.hidden_size), "bias_ih": (rows,), "bias_hh": (rows,)}
+        sizes = {
+            "weight_ih": (rows, width),
+            "weight_hh": (rows, self.hidden_size),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+        }
         for name, size in sizes.items():
             wanted = self.bias or name.startswith("weight")
-            self.register_parameter(name + suffix, Parameter(empty(size, device=device, dtype=dtype)) if wanted else None)
+            self.register_parameter(
+                name + suffix, Parameter(empty(size, device=device, dtype=dtype)) if wanted else None
+            )
 
     def weights(self, suffix):
         return [getattr(self, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
@@ -49,10 +60,13 @@ class Recurrent(Module):
         """The shape of the input, without a batch or with one."""
         name, x, w = type(self).__name__, input.array, next(self.parameters()).array
         if x.ndim not in self.dims:
-            raise ValueError(f"{name}: Expected input to be {self.dims[0]}D or {self.dims[1]}D, got {x.ndim}D instead")
+            raise ValueError(
+                f"{name}: Expected input to be {self.dims[0]}D or {self.dims[1]}D, got {x.ndim}D instead"
+            )
         if x.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"{name}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
+                f"{name}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                f"{x.shape[-1]}"
             )
         if x.dtype != w.dtype:
             raise ValueError(f"{name}: input dtype ({x.dtype}) does not match weight dtype ({w.dtype})")
@@ -67,11 +81,13 @@ class Recurrent(Module):
             raise RuntimeError(f"{type(self).__name__}: expected {len(self.states)} states, got {len(hx)}")
         for name, state in zip(self.states, hx):
             if state.shape != size:
-                raise RuntimeError(f"{type(self).__name__}: Expected {name} size {size}, got {list(state.shape)}")
+                raise RuntimeError(
+                    f"{type(self).__name__}: Expected {name} size {size}, got {list(state.shape)}"
+                )
         return hx
 
     def scan(self, x, states, weights, reverse=False):
-        """One layer in one direction: (T, N, features) -> outputs (T, N, hidden_size) and the list of last states."""
+        """One layer in one direction: (T, N, features) -> outputs (T, N, hidden_size), last states."""
         w_ih, w_hh, b_ih, b_hh = weights
         if self.gates == 3:
             y = gru_(F.linear(x, w_ih, b_ih), *states, w_hh, b_hh, reverse)
@@ -90,15 +106,16 @@ def known(nonlinearity):
     return nonlinearity
 
 
-# ------------------------------------------------------------------------------------------------------------ layers
+# ----------------------------------------------------------------------------------------------------- layers
 
 
 class Sequence(Recurrent):
     """What RNN, LSTM and GRU share: layers on top of each other, each in one direction or in both.
 
-    Input (T, N, input_size), or (N, T, input_size) where `batch_first`, or (T, input_size) without a batch. Returns the
-    outputs of the last layer at every step, (T, N, directions * hidden_size), and the states after the last step, of
-    every layer and direction: (layers * directions, N, hidden_size). `dropout` acts in training between layers.
+    Input (T, N, input_size), or (N, T, input_size) where `batch_first`, or (T, input_size) without a batch.
+    Returns the outputs of the last layer at every step, (T, N, directions * hidden_size), and the states
+    after the last step, of every layer and direction: (layers * directions, N, hidden_size). `dropout` acts
+    in training between layers.
     """
 
     def __init__(
@@ -111,8 +128,8 @@ class Sequence(Recurrent):
             raise ValueError(f"dropout should be a number in range [0, 1], got {dropout}")
         if dropout and num_layers == 1:
             warnings.warn(
-                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
-                f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
                 stacklevel=3,
             )
         self.num_layers, self.batch_first = num_layers, batch_first
@@ -137,7 +154,9 @@ class Sequence(Recurrent):
         if length == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         count = self.num_layers * len(self.directions)
-        hx = self.starting(hx, (count, batch, self.hidden_size) if batched else (count, self.hidden_size), input)
+        hx = self.starting(
+            hx, (count, batch, self.hidden_size) if batched else (count, self.hidden_size), input
+        )
         hx = hx if batched else [unsqueeze(state, 1) for state in hx]
         last = []
         for layer in range(self.num_layers):
@@ -159,19 +178,21 @@ class Sequence(Recurrent):
 
     def extra_repr(self):
         text = f"{self.input_size}, {self.hidden_size}"
-        for name, default in (
-            ("num_layers", 1), ("bias", True), ("batch_first", False), ("dropout", 0), ("bidirectional", False)
-        ):  # fmt: skip
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False}
+        for name, default in defaults.items():
             text += f", {name}={getattr(self, name)}" if getattr(self, name) != default else ""
         return text
 
 
 class RNN(Sequence):
-    """h' = tanh(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh), or relu in place of tanh. Source: Elman, 1990."""
+    """h' = tanh(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh), or relu in place of tanh.
+
+    Source: Elman, 1990.
+    """
 
     def __init__(
-        self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
-        bidirectional=False, device=None, dtype=None,
+        self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
+        dropout=0.0, bidirectional=False, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
@@ -180,13 +201,13 @@ class RNN(Sequence):
 
 
 class LSTM(Sequence):
-    """Long short-term memory; the states are a tuple (hidden, cell). Source: Hochreiter and Schmidhuber, 1997."""
+    """Long short-term memory; the states are (hidden, cell). Source: Hochreiter and Schmidhuber, 1997."""
 
     gates, states = 4, ("hidden[0]", "hidden[1]")
 
     def __init__(
-        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
-        device=None, dtype=None,
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+        bidirectional=False, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
@@ -199,19 +220,19 @@ class GRU(Sequence):
     gates = 3
 
     def __init__(
-        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
-        device=None, dtype=None,
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+        bidirectional=False, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
         )
 
 
-# ------------------------------------------------------------------------------------------------------------- cells
+# ------------------------------------------------------------------------------------------------------ cells
 
 
 class Cell(Recurrent):
-    """One step: input (N, input_size) or (input_size) and the states (N, hidden_size) or (hidden_size) -> new states."""
+    """One step: input (N, input_size) and states (N, hidden_size), or all without N, -> new states."""
 
     dims = (1, 2)
 
@@ -241,7 +262,9 @@ class RNNCell(Cell):
         self.nonlinearity = known(nonlinearity)
 
     def extra_repr(self):
-        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
+        return super().extra_repr() + (
+            "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}"
+        )
 
 
 class LSTMCell(Cell):

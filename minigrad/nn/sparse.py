@@ -10,13 +10,14 @@ from .module import Module, Parameter
 class Embedding(Module):
     """A row of `weight` (num_embeddings, embedding_dim), which starts N(0, 1), for every index.
 
-    `padding_idx`: a row that starts as zeros and gets no gradient. `max_norm`: the picked rows are first scaled, in place,
-    to at most this `norm_type`-norm. `scale_grad_by_freq`: the gradient of a row is divided by how often it was picked.
+    `padding_idx`: a row that starts as zeros and gets no gradient. `max_norm`: the picked rows are first
+    scaled, in place, to at most this `norm_type`-norm. `scale_grad_by_freq`: the gradient of a row is divided
+    by how often it was picked.
     """
 
     def __init__(
-        self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False,
-        device=None, dtype=None,
+        self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0,
+        scale_grad_by_freq=False, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
@@ -26,10 +27,17 @@ class Embedding(Module):
         self.reset_parameters()
 
     @classmethod
-    def from_pretrained(cls, embeddings, freeze=True, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False):
-        """An Embedding that shares the memory of a Tensor (num_embeddings, embedding_dim); `freeze`: not to be trained."""
+    def from_pretrained(
+        cls, embeddings, freeze=True, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False
+    ):
+        """An Embedding around a Tensor (num_embeddings, embedding_dim), sharing its memory.
+
+        `freeze`: not to be trained.
+        """
         if embeddings.array.ndim != 2:
-            raise AssertionError(f"Embeddings parameter is expected to be 2-dimensional, got shape {embeddings.array.shape}")
+            raise AssertionError(
+                f"Embeddings parameter is expected to be 2-dimensional, got shape {embeddings.array.shape}"
+            )
         layer = cls.__new__(cls)
         Module.__init__(layer)
         layer.num_embeddings, layer.embedding_dim = embeddings.array.shape
@@ -45,7 +53,9 @@ class Embedding(Module):
             self.weight.detach()[self.padding_idx] = 0
 
     def forward(self, input):
-        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
+        return F.embedding(
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq
+        )
 
     def extra_repr(self):
         text = f"{self.num_embeddings}, {self.embedding_dim}"

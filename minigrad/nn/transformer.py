@@ -22,13 +22,13 @@ def activation_of(activation):
 class TransformerEncoderLayer(Module):
     """Self-attention, then two Linear layers; each with dropout, a residual connection and layer norm.
 
-    `norm_first`: normalise what goes into each part instead of what comes out. `activation`: "relu", "gelu" or a function.
-    Source: Vaswani et al., 2017.
+    `norm_first`: normalise what goes into each part instead of what comes out. `activation`: "relu", "gelu"
+    or a function. Source: Vaswani et al., 2017.
     """
 
     def __init__(
-        self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu, layer_norm_eps=1e-5, batch_first=False,
-        norm_first=False, bias=True, device=None, dtype=None,
+        self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu, layer_norm_eps=1e-5,
+        batch_first=False, norm_first=False, bias=True, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__()
         place = {"device": device, "dtype": dtype}
@@ -46,7 +46,9 @@ class TransformerEncoderLayer(Module):
         """Shapes and masks as in MultiheadAttention."""
 
         def attend(x):
-            return self.dropout1(self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0])
+            return self.dropout1(
+                self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
+            )
 
         if self.norm_first:
             x = src + attend(self.norm1(src))
@@ -59,16 +61,21 @@ class TransformerEncoderLayer(Module):
 
 
 class TransformerDecoderLayer(Module):
-    """Self-attention, attention to the encoder's output, then two Linear layers; options as in TransformerEncoderLayer."""
+    """Self-attention, attention to the encoder's output, then two Linear layers.
+
+    The options are those of TransformerEncoderLayer.
+    """
 
     def __init__(
-        self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu, layer_norm_eps=1e-5, batch_first=False,
-        norm_first=False, bias=True, device=None, dtype=None,
+        self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu, layer_norm_eps=1e-5,
+        batch_first=False, norm_first=False, bias=True, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__()
         place = {"device": device, "dtype": dtype}
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **place)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **place)
+        self.multihead_attn = MultiheadAttention(
+            d_model, nhead, dropout, bias, batch_first=batch_first, **place
+        )
         self.linear1 = Linear(d_model, dim_feedforward, bias, **place)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, **place)
@@ -79,13 +86,15 @@ class TransformerDecoderLayer(Module):
         self.activation = activation_of(activation)
 
     def forward(
-        self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None,
-        tgt_is_causal=False, memory_is_causal=False,
+        self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
+        memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False,
     ):  # fmt: skip
         """`tgt` attends to itself and to `memory`; shapes and masks as in MultiheadAttention."""
 
         def attend(x):
-            return self.dropout1(self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0])
+            return self.dropout1(
+                self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
+            )
 
         def look_up(x):
             found, _ = self.multihead_attn(

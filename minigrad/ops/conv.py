@@ -23,7 +23,7 @@ from .reduce import sum_
 
 IMAGES = 128  # in a block
 BLOCK_BYTES = 1 << 21  # of a lowered block, at most: it should stay in the cache
-BATCH_LAST = 8  # from this many images on they come last in memory
+BATCH_LAST = 16  # from this many images on they come last in memory
 
 
 class Geometry(NamedTuple):
@@ -84,9 +84,11 @@ def conv_weight_(d, x, kernel, geometry):
         for block in blocks:
             chosen, first, stop = block
             lowered = windows.lower(block, memory)
-            matrix, copy = windows.room(memory, "d", (groups, stop - first, d.shape[2]), block)
-            copy[...] = d[:, first:stop, ..., chosen]
-            parts.append((matrix @ windows.of(lowered, 0, kernel[0], stop - first).swapaxes(2, 3)).sum(1))
+            matrix = windows.matrices(d[:, first:stop, ..., chosen])
+            if not windows.direct(matrix):
+                matrix = xp.ascontiguousarray(matrix).reshape(*matrix.shape[: windows.outer + 2], -1)
+            factor = windows.of(lowered, 0, kernel[0], stop - first).swapaxes(-1, -2)
+            parts.append((matrix @ factor).sum(tuple(range(1, windows.outer + 1))))
         return parts
 
     total = xp.zeros((groups, d.shape[2], math.prod(kernel) * channels), d.dtype)
@@ -133,7 +135,7 @@ def images(n, channels, size, dtype):
 
 def inside(x, groups):
     """(N, C, rows, *space) as (groups, rows, C / groups, *space, N)."""
-    x = x.reshape(len(x), groups, -1 if x.size else x.shape[1] // groups, *x.shape[2:])
+    x = x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
     return x.transpose(1, 3, 2, *range(4, x.ndim), 0)
 
 
@@ -156,10 +158,10 @@ def correlate(x, filters, bias, start, stride, dilation):
     windows = Windows(x, groups, kernel, (top, *start), stride, dilation, (rows, *filters[0][2].shape[3:]))
     layers = []
     for w, first, y in filters:
-        matrix = w.transpose(0, 1, *range(3, w.ndim), 2).reshape(groups, 1, w.shape[1], -1)
+        matrix = w.transpose(0, 1, *range(3, w.ndim), 2).reshape(groups, *(1,) * windows.outer, w.shape[1], -1)
         layers.append((matrix, first - top, w.shape[3], inside(y, groups)))
     if bias is not None:
-        bias = bias.reshape(groups, 1, -1, *(1,) * len(kernel))
+        bias = bias.reshape(groups, *(1,) * windows.outer, -1, *(1,) * (len(kernel) - windows.outer + 1))
 
     def work(blocks):
         memory = {}
@@ -169,81 +171,93 @@ def correlate(x, filters, bias, start, stride, dilation):
             for weights, offset, height, y in layers:
                 count = min(stop, y.shape[1]) - first
                 if count > 0:
-                    matrix, product = windows.room(memory, "y", (groups, count, weights.shape[2]), block)
-                    xp.matmul(weights, windows.of(lowered, offset, height, count), out=matrix)
-                    y = y[:, first : first + count, ..., chosen]
-                    if bias is None:
-                        y[...] = product
+                    y = windows.matrices(y[:, first : first + count, ..., chosen])
+                    factor = windows.of(lowered, offset, height, count)
+                    if windows.direct(y):
+                        xp.matmul(weights, factor, out=y)
                     else:
-                        xp.add(product, bias, out=y)
+                        y[...] = xp.matmul(weights, factor).reshape(y.shape)
+                    if bias is not None:
+                        xp.add(y, bias, out=y)
 
     in_parallel(work, windows.blocks())
 
 
 class Windows:
-    """The windows of images x under a sliding kernel as matrices, for a block of images and output rows at a time."""
+    """The windows of images x under a sliding kernel as matrices, for a block of images and output rows at a time.
+
+    The columns of a matrix are either the images of the block, and there is a matrix for every pixel of the output, or,
+    where images are few, the pixels of a row, and there is a matrix for every image and row.
+    """
 
     def __init__(self, x, groups, kernel, start, stride, dilation, size):
         self.images, self.kernel, self.size = inside(x, groups), tuple(kernel), tuple(size)
         self.start, self.stride, self.dilation = tuple(start), tuple(stride), tuple(dilation)
-        self.batch_last = len(x) >= BATCH_LAST
+        self.by_pixel = len(x) >= BATCH_LAST
         self.overlap = dilation[0] == 1 and stride[0] <= kernel[0]
         self.step = stride[0] if self.overlap else kernel[0]  # lowered rows from one window to the next
+        self.outer = len(size) if self.by_pixel else 2  # dimensions over which there is a matrix each, but for groups
 
     def blocks(self):
         """(slice of images, first row, row after the last) of every block."""
         n, rows, found = self.images.shape[-1], self.size[0], []
-        most = min(n, IMAGES)
-        row = math.prod(self.lead(1)) * math.prod(self.size[1:]) * most * self.images.itemsize * self.step
+        row = math.prod(self.kernel[1:]) * self.images.shape[0] * self.images.shape[2] * math.prod(self.size[1:])
+        row *= min(n, IMAGES) * self.images.itemsize * self.step
         height = max(min(rows, BLOCK_BYTES // max(row, 1)), 1)
         for i in range(0, n, IMAGES):
             for first in range(0, rows, height):
                 found.append((slice(i, min(i + IMAGES, n)), first, min(first + height, rows)))
         return found
 
-    def lead(self, rows):
-        """The sizes of what becomes rows of matrices: groups, lowered rows, kernel positions, channels of a group."""
-        return (self.images.shape[0], rows, *self.kernel[1:], self.images.shape[2])
+    def matrices(self, x):
+        """(groups, rows, channels, *size, images) with the dimensions of which there is a matrix each in front."""
+        last = x.ndim - 1
+        if self.by_pixel:
+            return x.transpose(0, *range(3, last), 1, 2, last)
+        return x.transpose(0, last, 1, 2, *range(3, last))
 
-    def room(self, memory, key, lead, block):
-        """Scratch memory kept under `key`: as matrices (*lead, columns) and the same as (*lead, *size, images)."""
-        n, size = block[0].stop - block[0].start, self.size[1:]
-        wanted = math.prod(lead) * math.prod(size) * n
-        flat = memory.get(key)
-        if flat is None or flat.size < wanted:
-            flat = memory[key] = xp.empty(wanted, self.images.dtype)
-        flat = flat[:wanted]
-        if self.batch_last:
-            whole = flat.reshape(*lead, *size, n)
-        else:
-            whole = xp.moveaxis(flat.reshape(*lead, n, *size), len(lead), -1)
-        return flat.reshape(*lead, math.prod(size) * n), whole
+    def direct(self, y):
+        """Whether matrices can be read and written where they are."""
+        return y.strides[-1] == y.itemsize and y.ndim == self.outer + 3
 
     def lower(self, block, memory):
-        """The pixels that each kernel position but those of rows meets, as matrices (groups, rows, columns)."""
+        """The pixels that each kernel position but those of rows meets: (groups, *outer but rows, rows, lines, columns)."""
         chosen, first, stop = block
         count = stop - first
-        height = self.step * (count - 1) + self.kernel[0]
-        matrix, lowered = self.room(memory, "x", self.lead(height), block)
+        height, n, last = self.step * (count - 1) + self.kernel[0], chosen.stop - chosen.start, len(self.kernel) * 2
         x = self.images[..., chosen]
-        if self.batch_last and x.strides[-1] != x.itemsize:
+        groups, space, channels = x.shape[0], (x.shape[1], *x.shape[3:-1]), x.shape[2]
+        lines, kernel, size = math.prod(self.kernel[1:]) * channels, self.kernel[1:], self.size[1:]
+        if self.by_pixel:
+            shape, matrix = (groups, *size, height, *kernel, channels, n), (groups, *size, height, lines, n)
+            m = len(size)
+            order = (0, m + 1, *range(m + 2, 2 * m + 3), *range(1, m + 1), 2 * m + 3)
+        else:
+            shape, matrix = (groups, n, height, *kernel, channels, *size), (groups, n, height, lines, math.prod(size))
+            order = (0, *range(2, len(shape)), 1)
+        wanted = math.prod(shape)
+        flat = memory.get("lowered")
+        if flat is None or flat.size < wanted:
+            flat = memory["lowered"] = xp.empty(wanted, x.dtype)
+        flat = flat[:wanted]
+        lowered = flat.reshape(shape).transpose(order)
+        if self.by_pixel and x.strides[-1] != x.itemsize:
             x = xp.ascontiguousarray(x)
         start = (self.start[0] + first * self.stride[0], *self.start[1:])
-        copies, zeros = moves(
-            (x.shape[1], *x.shape[3:-1]), self.kernel, start, self.stride, self.dilation, (count, *self.size[1:]), self.overlap
-        )
+        copies, zeros = moves(space, self.kernel, start, self.stride, self.dilation, (count, *size), self.overlap)
         for place in zeros:
             lowered[place] = 0
         for place, source in copies:
             lowered[place] = x[source]
-        return matrix.reshape(len(matrix), height, -1, matrix.shape[-1])
+        return flat.reshape(matrix)
 
     def of(self, lowered, offset, height, count):
         """The windows of `count` rows of the output as matrices: `height` lowered rows each, the first at `offset`."""
-        groups, _, row, columns = lowered.shape
-        whole, step, line, item = lowered.strides
-        shape = groups, count, height * row, columns
-        return strided(lowered, shape, (whole, self.step * step, line, item), offset * step)
+        *outer, _, lines, columns = lowered.shape
+        *strides, row, line, item = lowered.strides
+        return strided(
+            lowered, (*outer, count, height * lines, columns), (*strides, self.step * row, line, item), offset * row
+        )
 
 
 @functools.lru_cache(1024)

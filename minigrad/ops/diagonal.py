@@ -68,10 +68,11 @@ def trace(input):
 
 
 def triangle(function, name, doc):
-    @primitive
-    def kept(x, diagonal):
+    def forward(x, diagonal):
         return function(x, diagonal)
 
+    forward.__name__ = name
+    kept = primitive(forward)
     kept.vjp(lambda g, diagonal: kept(g, diagonal))
 
     def half(input, diagonal=0):

@@ -7,7 +7,9 @@ import math
 
 from .. import autograd
 from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
-from ..backend import NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, tanh_gradient, xp
+from ..backend import (
+    NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, overflow_expected, tanh_gradient, total, xp,
+)  # fmt: skip
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
@@ -84,7 +86,7 @@ def sum_to(x, size):
         return column_sums(x).reshape(size)
     extra = x.ndim - len(size)
     dims = tuple(i for i in range(x.ndim) if i < extra or size[i - extra] == 1 != x.shape[i])
-    return x.sum(dims).reshape(size)
+    return total(x, dims).reshape(size)
 
 
 @primitive
@@ -547,7 +549,8 @@ log1p.vjp(lambda g, x: g / (x + 1))
 
 @unary(floating=True)
 def sigmoid(x):
-    return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))  # neither power can overflow
+    with overflow_expected():
+        return 1 / (1 + xp.exp(-x))
 
 
 sigmoid.vjp(lambda g, y: g * y * (1 - y))

@@ -18,10 +18,11 @@ def shared(g, y, x, dims, shape):
 
 
 def extreme(function, name):
-    @primitive
-    def reduced(x, dims, keepdim):
+    def forward(x, dims, keepdim):
         return function(x, axis=dims, keepdims=keepdim)
 
+    forward.__name__ = name
+    reduced = primitive(forward)
     reduced.vjp(shared)
 
     def reduction(input, dim=None, keepdim=False, **names):
@@ -48,7 +49,8 @@ amax, amin = extreme(xp.max, "amax"), extreme(xp.min, "amin")
 
 def aminmax(input, *, dim=None, keepdim=False):
     """The minimum and the maximum over `dim` (an int; None: all), named (min, max)."""
-    not_empty(input, dims_of(dim, input.array.ndim, "aminmax"), "aminmax", RuntimeError)
+    kind = RuntimeError if dim is None else IndexError
+    not_empty(input, dims_of(dim, input.array.ndim, "aminmax"), "aminmax", kind)
     return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 

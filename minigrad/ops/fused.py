@@ -3,7 +3,7 @@
 import functools
 
 from ..autograd import primitive
-from ..backend import column_sums, constant, row_maxima, row_sums, xp
+from ..backend import column_sums, constant, product_total, row_maxima, row_sums, total, xp
 from .elementwise import rsqrt, sum_to
 from .index import one_hot
 from .linalg import mm_
@@ -49,31 +49,39 @@ def row_starts(n, c):
     return xp.arange(0, n * c, c)
 
 
-@primitive(extras=("normalised", "inverse"))
-def batch_norm_(x, weight, bias, mean, var, dims, eps):
-    """(x - mean) / sqrt(var + eps) * weight + bias, where mean and (biased) var are those of x itself over `dims`.
+@primitive(extras=("inverse",))
+def batch_norm_(x, weight, bias, centred, var, dims, eps):
+    """x to mean 0 and variance 1 over `dims`, times weight plus bias, which may be None.
 
-    All but x have size 1 at `dims`; weight and bias may be None. Source: Ioffe and Szegedy, 2015.
+    `centred` is x less its mean over `dims`, `var` the mean square of that, with size 1 there.
+    Source: Ioffe and Szegedy, 2015.
     """
     inverse = 1 / xp.sqrt(var + constant(eps, x.dtype))
-    normalised = x - mean
-    normalised *= inverse
-    y = normalised.copy() if weight is None else normalised * weight.reshape(mean.shape)
+    y = centred * (inverse if weight is None else inverse * weight.reshape(var.shape))
     if bias is not None:
-        y += bias.reshape(mean.shape)
-    return y, normalised, inverse
+        y += bias.reshape(var.shape)
+    return y, inverse
 
 
 @batch_norm_.vjp
-def batch_norm_vjp(g, x, weight, dims, eps, normalised, inverse, needs):
-    if normalised is None:  # the gradient itself will be differentiated: its parts must be functions of x
-        inverse = rsqrt(var_(x, dims, count(x.shape, dims), True) + eps)
-        normalised = (x - mean_(x, dims, True)) * inverse
-    along, bias = sum_to(g * normalised, inverse.shape), sum_to(g, inverse.shape)
+def batch_norm_vjp(g, x, weight, centred, dims, eps, inverse, needs):
+    n, differentiable = count(x.shape, dims), inverse is None
+    if differentiable:  # the gradient itself will be differentiated: its parts must be functions of x
+        inverse = rsqrt(var_(x, dims, n, True) + eps)
+        centred = x - mean_(x, dims, True)
+        along, bias = sum_(g * centred, dims, True) * inverse, sum_(g, dims, True)
+    else:
+        along, bias = product_total(g, centred, dims) * inverse, total(g, dims)
     if needs[0]:
-        n = count(x.shape, dims)
         scale = inverse if weight is None else inverse * weight.reshape(inverse.shape)
-        x = (g - bias * (1 / n) - normalised * (along * (1 / n))) * scale
+        slope, level = along * inverse * (1 / n), bias * (1 / n)
+        if differentiable:
+            x = (g - (centred * slope + level)) * scale
+        else:
+            x = centred * slope
+            x += level
+            x = xp.subtract(g, x, x)
+            x *= scale
     return [x if needs[0] else None, along.reshape(-1), bias.reshape(-1), None, None, None, None]
 
 

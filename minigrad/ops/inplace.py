@@ -65,7 +65,7 @@ def store(tensor, result):
 
 def refuse_overlap(array):
     """An expanded tensor has several elements in one place: writing to one would change the others."""
-    if any(stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape)):
+    if array.size and any(stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."

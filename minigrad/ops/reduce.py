@@ -5,7 +5,7 @@ import functools
 import math
 
 from ..autograd import primitive, wrap
-from ..backend import constant, total, xp
+from ..backend import NUMBERS, constant, total, xp
 from .elementwise import as_dtype, boolean, broadcast_to, exp, float32, int64
 from .shape import dim_of, dims_of, reshape_
 
@@ -58,14 +58,14 @@ def summable(input, dtype):
 
 
 def accumulated(primitive_, input, dtype, *options):
-    """A sum or product in another dtype than the input's own, which is int64 by default where that is not floating.
+    """A sum or product of the input as `dtype`, by default as its own where that is floating, else as int64.
 
-    Integers are added up in int64 and float16, as in torch, in float32: in between, its range could be too small.
+    Integers are added up in int64, and float16, as in torch, in float32: in between, its range could be too small.
     """
     own = input.array.dtype
     dtype = xp.dtype(dtype or (own if own.kind == "f" else int64))
     inner = int64 if dtype.kind != "f" else float32 if dtype is float16 else dtype
-    return as_dtype(primitive_(as_dtype(input, inner), *options), dtype)
+    return as_dtype(primitive_(as_dtype(as_dtype(input, dtype), inner), *options), dtype)
 
 
 # ------------------------------------------------------------------------------------------------ sums and moments
@@ -272,10 +272,10 @@ def logsumexp_vjp(g, y, x, dims, shape):
 
 
 def logsumexp(input, dim, keepdim=False, **names):
-    """log(sum(exp(x))) over `dim`, without overflow; of nothing, -inf. Integers become float32."""
+    """log(sum(exp(x))) over `dim`, without overflow; of nothing, -inf. Integers take the default dtype."""
     if names:
         dim, keepdim = renamed(dim, keepdim, names, "logsumexp")
-    input = as_dtype(input, float32) if input.array.dtype.kind != "f" else input
+    input = as_dtype(input, NUMBERS[float]) if input.array.dtype.kind != "f" else input
     dims = dims_of(dim, input.array.ndim, "logsumexp")
     if not count(input.array.shape, dims):
         return sum_(input, dims, keepdim) - math.inf

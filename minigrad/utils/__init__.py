@@ -1,3 +1,3 @@
-"""What surrounds training: the data, under torch's names."""
+"""What surrounds training: the data, and exchange with other libraries, under torch's names."""
 
-from . import data
+from . import data, dlpack

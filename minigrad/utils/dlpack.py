@@ -8,7 +8,7 @@ from ..creation import dtype_of
 def from_dlpack(ext_tensor):
     """A tensor on the memory of another library's array or tensor: of NumPy, CuPy, PyTorch, JAX, ...
 
-    It must lie where this process computes and have a dtype that minigrad has; BufferError or TypeError otherwise.
+    It must lie where this process computes, have a dtype that minigrad has, and require no grad.
     """
     if not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"from_dlpack: expected an array or tensor with __dlpack__, got {type(ext_tensor).__name__}")

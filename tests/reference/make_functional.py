@@ -135,7 +135,9 @@ CASES = {  # functions of the library, its nn.functional and the tensors; the ar
     ),
     "kl_div": (lambda m, F, x, y: F.kl_div(x, y, reduction="batchmean"), (X[:, :3], DISTRIBUTION)),
     "kl_div sum": (lambda m, F, x, y: F.kl_div(x, y, reduction="sum"), (X[:, :3], DISTRIBUTION)),
-    "kl_div log": (lambda m, F, x, y: F.kl_div(x, y, reduction="none", log_target=True), (X[:, :3], np.log(DISTRIBUTION))),
+    "kl_div log": (
+        lambda m, F, x, y: F.kl_div(x, y, reduction="none", log_target=True), (X[:, :3], np.log(DISTRIBUTION))
+    ),
     "linear": (lambda m, F, x, w, b: F.linear(x, w, b), (X, numbers(5, 6), numbers(5))),
     "linear without bias": (lambda m, F, x, w: F.linear(x, w), (X, numbers(5, 6))),
     "linear of a vector": (lambda m, F, x, w, b: F.linear(x, w, b), (X[0], numbers(5, 6), numbers(5))),
@@ -195,8 +197,19 @@ def dropped(m):
     """Dropout after one seed, for several functions and probabilities."""
     F, x = m.nn.functional, m.ones(3, 8, 5)
     m.manual_seed(5)
-    results = [F.dropout(x), F.dropout(x, 0.1), F.dropout(x.double(), 0.7), F.dropout(x, 0.0), F.dropout(x, 1.0)]
-    results += [F.dropout1d(x), F.dropout1d(x[0], 0.3), F.dropout2d(x[..., None], 0.4), F.dropout(x, training=False)]
+    results = [
+        F.dropout(x),
+        F.dropout(x, 0.1),
+        F.dropout(x.double(), 0.7),
+        F.dropout(x, 0.0),
+        F.dropout(x, 1.0),
+    ]
+    results += [
+        F.dropout1d(x),
+        F.dropout1d(x[0], 0.3),
+        F.dropout2d(x[..., None], 0.4),
+        F.dropout(x, training=False),
+    ]
     return [*results, F.dropout(x.transpose(0, 1)), F.dropout(x.permute(2, 0, 1), 0.2), m.rand(2)]
 
 

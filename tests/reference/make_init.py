@@ -39,7 +39,10 @@ KERNELS = {
     "dirac_ groups": lambda init, w: init.dirac_(w, 2),
 }
 SHAPES = {"wide": (3, 5), "tall": (30, 7), "kernel": (4, 3, 3, 5)}
-GAINS = [(name, None) for name in ("linear", "conv2d", "conv_transpose1d", "sigmoid", "tanh", "relu", "leaky_relu", "selu")]
+GAINS = [
+    (name, None)
+    for name in ("linear", "conv2d", "conv_transpose1d", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
+]
 GAINS += [("leaky_relu", 0.2), ("leaky_relu", 3), ("leaky_relu", 5**0.5)]
 
 
@@ -55,11 +58,11 @@ def cases():
 
 
 def drawn(m, function, shape, dtype):
-    """The tensor, filled after a fixed seed, and the next draw of the stream."""
+    """The numbers of the tensor, filled after a fixed seed, and the next draw of the stream."""
     m.manual_seed(3)
     w = m.zeros(*shape, dtype=getattr(m, dtype))
     assert function(m.nn.init, w) is w
-    return w, m.rand(1)
+    return np.append(w.numpy(), m.rand(1).numpy())
 
 
 def main():
@@ -67,8 +70,7 @@ def main():
 
     arrays = {"gains": np.array([torch.nn.init.calculate_gain(*gain) for gain in GAINS])}
     for name, case in cases().items():
-        for i, tensor in enumerate(drawn(torch, *case)):
-            arrays[f"{name}/{i}"] = tensor.numpy()
+        arrays[name] = drawn(torch, *case)
     np.savez_compressed(Path(__file__).with_name("init.npz"), **arrays)
 
 

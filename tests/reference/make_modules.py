@@ -95,12 +95,16 @@ MODULES = {  # a function of nn (and the library) that makes the module; the arr
 }  # fmt: skip
 CONTAINERS = {
     "ModuleList": lambda nn, m: nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)]),
-    "ModuleList of blocks": lambda nn, m: nn.ModuleList(nn.Sequential(nn.Linear(2, 3), nn.Tanh()) for _ in range(3)),
+    "ModuleList of blocks": lambda nn, m: nn.ModuleList(
+        nn.Sequential(nn.Linear(2, 3), nn.Tanh()) for _ in range(3)
+    ),
     "ModuleDict": lambda nn, m: nn.ModuleDict({"linear": nn.Linear(2, 2), "act": nn.ReLU()}),
     "ModuleDict of pairs": lambda nn, m: nn.ModuleDict([["b", nn.Linear(2, 1)], ["a", nn.Linear(1, 2)]]),
     "empty ModuleList": lambda nn, m: nn.ModuleList(),
     "ParameterList": lambda nn, m: nn.ParameterList([m.ones(2, 3), nn.Parameter(m.zeros(4))]),
-    "ParameterDict": lambda nn, m: nn.ParameterDict({"right": m.ones(2, 3), "left": nn.Parameter(m.zeros(4))}),
+    "ParameterDict": lambda nn, m: nn.ParameterDict(
+        {"right": m.ones(2, 3), "left": nn.Parameter(m.zeros(4))}
+    ),
 }
 
 
@@ -149,7 +153,10 @@ def main():
     for name, make in CONTAINERS.items():
         module = made(torch, make)
         arrays[f"{name}/text"], arrays[f"{name}/keys"] = text(module), list(module.state_dict())
-    arrays = {name: np.array(array, str) if "keys" in name or "text" in name else array for name, array in arrays.items()}
+    arrays = {
+        name: np.array(array, str) if "keys" in name or "text" in name else array
+        for name, array in arrays.items()
+    }
     np.savez_compressed(Path(__file__).with_name("modules.npz"), **arrays)
 
 

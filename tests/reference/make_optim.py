@@ -1,6 +1,7 @@
 """Trains a few numbers with PyTorch's optimisers for `tests/test_optim.py` to compare with.
 
-`python make_optim.py`, made with PyTorch 2.13.0, writes `optim.npz` next to this file. Everything but `main` works with minigrad too.
+`python make_optim.py`, made with PyTorch 2.13.0, writes `optim.npz` next to this file.
+Everything but `main` works with minigrad too.
 """
 
 from pathlib import Path
@@ -19,18 +20,20 @@ CASES = {
     "rmsprop_centered": ("RMSprop", {"centered": True, "momentum": 0.5, "eps": 1e-4, "maximize": True}),
     "adagrad": ("Adagrad", {"lr": 0.1}),
     "adagrad_decay": (
-        "Adagrad", {"lr": 0.2, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.3, "eps": 1e-6}
+        "Adagrad",
+        {"lr": 0.2, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.3, "eps": 1e-6},
     ),
     "adagrad_maximize": ("Adagrad", {"maximize": True}),
     "adadelta": ("Adadelta", {}),
-    "adadelta_decay": ("Adadelta", {"lr": 0.7, "rho": 0.8, "eps": 1e-5, "weight_decay": 0.1, "maximize": True}),
+    "adadelta_decay": ("Adadelta", {"lr": 0.7, "rho": 0.8, "eps": 1e-5, "weight_decay": 0.1}),
+    "adadelta_maximize": ("Adadelta", {"maximize": True}),
     "adam": ("Adam", {}),
     "adam_decay": ("Adam", {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.1}),
     "adam_amsgrad": ("Adam", {"lr": 0.02, "amsgrad": True, "betas": (0.5, 0.9), "maximize": True}),
     "adam_decoupled": ("Adam", {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True}),
     "adamw": ("AdamW", {"lr": 0.02}),
     "adamw_amsgrad": ("AdamW", {"lr": 0.02, "weight_decay": 0.3, "betas": (0.5, 0.9), "amsgrad": True}),
-}  # fmt: skip
+}
 
 
 def start(library, dtype="float32"):

@@ -1,7 +1,7 @@
 """Writes weights with PyTorch for `tests/test_serialization.py` to read.
 
-`python make_serialization.py`, made with PyTorch 2.13.0 and safetensors 0.8.0, writes `serialization.npz` next
-to this file: the bytes of two files by safetensors.torch.save, of one by torch.save, and of a pickle.
+`python make_serialization.py`, made with PyTorch 2.13.0 and safetensors 0.8.0, writes `serialization.npz`
+next to this file: the bytes of two files by safetensors.torch.save, of one by torch.save, and of a pickle.
 """
 
 import io

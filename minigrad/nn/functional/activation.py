@@ -1,7 +1,7 @@
 """Activations: each forward with its derivative, then the function that users call.
 
-Where a derivative changes at a kink, it is torch's on either side and at the kink itself. Sums of masked terms do what
-`where` would: on random masks, NumPy's `where` is ten times slower.
+Where a derivative changes at a kink, it is torch's on either side and at the kink itself. Sums of masked
+terms do what `where` would: on random masks, NumPy's `where` is ten times slower.
 """
 
 import math
@@ -31,7 +31,7 @@ def activation(primitive_, input, inplace, *options):
     return store(input, primitive_(copied(input), *options)) if inplace else primitive_(input, *options)
 
 
-# ------------------------------------------------------------------------------------------------- piecewise linear
+# ------------------------------------------------------------------------------------------- piecewise linear
 
 
 def relu(input, inplace=False):
@@ -62,7 +62,7 @@ prelu_.vjps(x=lambda g, x, w: g * (x > 0) + g * (x <= 0) * w, w=lambda g, x: g *
 
 
 def prelu(input, weight):
-    """x where it is positive, else weight * x; weight has one element, or one for every channel (dimension 1).
+    """x where it is positive, else weight * x; weight has one element, or one a channel (dimension 1).
 
     Source: He et al., 2015.
     """
@@ -70,7 +70,8 @@ def prelu(input, weight):
     channels = x.shape[1] if x.ndim > 1 else 1
     if w.ndim > 1 or w.size not in (1, channels):
         raise RuntimeError(
-            f"prelu: expected a weight of 1 element or of the {channels} channels of input {x.shape}, got shape {w.shape}"
+            f"prelu: expected a weight of 1 element or of the {channels} channels of input {x.shape}, got "
+            f"shape {w.shape}"
         )
     if w.dtype != x.dtype:
         raise RuntimeError(f"prelu: Type promoting not supported. Got {x.dtype} and {w.dtype}")
@@ -138,7 +139,7 @@ def hardswish(input, inplace=False):
     return activation(hardswish_, floating(input, "hardswish"), inplace)
 
 
-# ----------------------------------------------------------------------------------------------- exponential linear
+# ----------------------------------------------------------------------------------------- exponential linear
 
 
 @primitive
@@ -158,7 +159,7 @@ def elu(input, alpha=1.0, inplace=False):
 
 
 def selu(input, inplace=False):
-    """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1. Source: Klambauer et al., 2017."""
+    """scale * elu(x, alpha), such that mean 0 and variance 1 are kept. Source: Klambauer et al., 2017."""
     return activation(elu_, floating(input, "selu"), inplace, 1.6732632423543772, 1.0507009873554805, 1.0)
 
 
@@ -169,7 +170,7 @@ def celu(input, alpha=1.0, inplace=False):
     return activation(elu_, floating(input, "celu"), inplace, alpha, 1.0, 1 / alpha)
 
 
-# ----------------------------------------------------------------------------------------- sigmoids and their kin
+# ------------------------------------------------------------------------------------- sigmoids and their kin
 
 
 @primitive
@@ -249,7 +250,10 @@ def mish(input, inplace=False):
 
 
 ROOT_HALF, DENSITY = math.sqrt(0.5), math.sqrt(0.5 / math.pi)  # the normal density at 0
-TANH_SCALE, TANH_CUBE = math.sqrt(2 / math.pi), 0.044715  # erf(x / sqrt(2)) is about tanh(scale * (x + cube * x^3))
+TANH_SCALE, TANH_CUBE = (
+    math.sqrt(2 / math.pi),
+    0.044715,
+)  # erf(x / sqrt(2)) is about tanh(scale * (x + cube * x^3))
 
 
 @primitive
@@ -286,12 +290,14 @@ def glu(input, dim=-1):
     shape = floating(input, "glu").array.shape
     size = shape[dim_of(dim, len(shape), "glu")] if shape else 1
     if size % 2:
-        raise RuntimeError(f"glu: Halving dimension must be even, but dimension {dim} of input {shape} is size {size}")
+        raise RuntimeError(
+            f"glu: Halving dimension must be even, but dimension {dim} of input {shape} is size {size}"
+        )
     a, b = split(input, size // 2, dim)
     return a * sigmoid(b)
 
 
-# -------------------------------------------------------------------------------------------------------- softmax
+# ---------------------------------------------------------------------------------------------------- softmax
 
 
 def implicit_dim(input, dim, operation):
@@ -299,7 +305,8 @@ def implicit_dim(input, dim, operation):
     if dim is not None:
         return dim
     warnings.warn(
-        f"Implicit dimension choice for {operation} has been deprecated. Change the call to include dim=X as an argument.",
+        f"Implicit dimension choice for {operation} has been deprecated. Change the call to include dim=X as "
+        "an argument.",
         stacklevel=3,
     )
     return 0 if input.array.ndim in (0, 1, 3) else 1

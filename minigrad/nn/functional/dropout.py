@@ -9,7 +9,7 @@ from .activation import floating
 
 
 def memory_order(array):
-    """The dimensions of an array from the one with the widest steps in memory to the one with the narrowest."""
+    """The dimensions of an array, from the widest steps in memory to the narrowest."""
     return sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
 
 
@@ -66,10 +66,14 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     check_probability(p, "dropout2d")
     ndim = input.array.ndim
     if ndim < 2:
-        raise RuntimeError(f"dropout2d: Feature dropout requires at least 2 dimensions in the input, got {ndim}")
+        raise RuntimeError(
+            f"dropout2d: Feature dropout requires at least 2 dimensions in the input, got {ndim}"
+        )
     if ndim != 4:
         instead = "dropout1d, which treats it as (N, C, L)," if ndim == 3 else "dropout"
         warnings.warn(
-            f"dropout2d: Received a {ndim}-D input to dropout2d, which is deprecated. Please use {instead} instead.", stacklevel=2
+            f"dropout2d: Received a {ndim}-D input to dropout2d, which is deprecated. Please use {instead} "
+            "instead.",
+            stacklevel=2,
         )
     return channel_dropout(input, p, training, inplace)

@@ -19,10 +19,14 @@ def linear(input, weight, bias=None):
         y = matmul(input, weight if w.ndim < 2 else weight.t())
         return y if bias is None else add(y, bias)
     if x.ndim == 0 or x.shape[-1] != w.shape[1]:
-        raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied, got input {x.shape} and weight {w.shape}")
+        raise RuntimeError(
+            f"linear: mat1 and mat2 shapes cannot be multiplied, got input {x.shape} and weight {w.shape}"
+        )
     if x.dtype != w.dtype or bias is not None and bias.array.dtype != w.dtype:
         got = [str(t.dtype) for t in (x, w, *([] if bias is None else [bias]))]
-        raise RuntimeError(f"linear: expected input, weight and bias to have the same dtype, but got: {', '.join(got)}")
+        raise RuntimeError(
+            f"linear: expected input, weight and bias to have the same dtype, but got: {', '.join(got)}"
+        )
     if bias is not None and bias.array.shape != w.shape[:1] and bias.array.shape not in ((), (1,)):
         raise RuntimeError(f"linear: expected a bias of shape {w.shape[:1]}, got {bias.array.shape}")
     if x.ndim == 2:
@@ -43,8 +47,9 @@ scaled_rows.vjp(lambda g, index, scale, shape: add_rows(g * scale, index, shape)
 def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False):
     """The rows of `weight` (rows, features) at the integers `input` of any shape -> (*input shape, features).
 
-    `padding_idx`: a row that gets no gradient. `max_norm`: first scale the picked rows of `weight`, in place, to at most
-    this `norm_type`-norm. `scale_grad_by_freq`: divide the gradient of a row by how often it was picked.
+    `padding_idx`: a row that gets no gradient. `max_norm`: first scale the picked rows of `weight`, in place,
+    to at most this `norm_type`-norm. `scale_grad_by_freq`: divide the gradient of a row by how often it was
+    picked.
     """
     index, w = input.array, weight.array
     if index.dtype != int64 and index.dtype != xp.int32:
@@ -92,5 +97,7 @@ def one_hot(tensor, num_classes=-1):
     if classes <= 0 and not index.size:
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
     if not within(index.reshape(-1), max(classes, 0)):
-        raise RuntimeError(f"one_hot: Class values must be non-negative and smaller than num_classes {classes}")
+        raise RuntimeError(
+            f"one_hot: Class values must be non-negative and smaller than num_classes {classes}"
+        )
     return wrap(one_hot_rows(index.reshape(-1), classes, int64).reshape(*index.shape, classes))

@@ -1,4 +1,4 @@
-"""Losses: how far predictions are from targets, as one number ("mean", "sum") or one for every element ("none")."""
+"""Losses: how far predictions are from targets, as one number ("mean", "sum") or one an element ("none")."""
 
 import math
 import warnings
@@ -24,7 +24,7 @@ def reduced(losses, reduction, operation):
     raise ValueError(f"{operation}: {reduction} is not a valid value for reduction")
 
 
-# --------------------------------------------------------------------------------------------------- regression
+# ------------------------------------------------------------------------------------------------- regression
 
 
 def difference(input, target, operation):
@@ -34,8 +34,9 @@ def difference(input, target, operation):
             raise TypeError(f"{operation}(): expected {name} to be a Tensor, got {type(x).__name__}")
     if input.array.shape != target.array.shape:
         warnings.warn(
-            f"{operation}: Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
-            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            f"{operation}: Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}). This will likely lead to incorrect results due to broadcasting. Please ensure "
+            "they have the same size.",
             stacklevel=3,
         )
     return floating(input - target, operation)
@@ -62,7 +63,10 @@ huber_.vjp(lambda g, x, delta: g * clamp_(x, -delta, delta))
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0):
-    """Half the squared difference d where |d| <= delta, else delta * (|d| - delta / 2). Source: Huber, 1964."""
+    """Half the square of the difference d where |d| <= delta, else delta * (|d| - delta / 2).
+
+    Source: Huber, 1964.
+    """
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
     return reduced(huber_(difference(input, target, "huber_loss"), delta), reduction, "huber_loss")
@@ -76,14 +80,14 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     return reduced(huber_(x, beta) / beta if beta else abs(x), reduction, "smooth_l1_loss")
 
 
-# ----------------------------------------------------------------------------------------------- classes by index
+# ------------------------------------------------------------------------------------------- classes by index
 
 
 def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     """The negative log-likelihood: -input[i, target[i]] for log-probabilities (N, C), (C) or (N, C, d1, ...).
 
-    `target`: int64 (or uint8) of the shape without C. `weight` (C) scales each class, and the mean divides by the sum of
-    weights; targets of `ignore_index` do not count.
+    `target`: int64 (or uint8) of the shape without C. `weight` (C) scales each class, and the mean divides by
+    the sum of weights; targets of `ignore_index` do not count.
     """
     losses, scale = picked(input, target, weight, ignore_index, "nll_loss")
     return mean_by(losses, scale) if reduction == "mean" else reduced(losses, reduction, "nll_loss")
@@ -98,22 +102,33 @@ def picked(input, target, weight, ignore_index, operation):
         raise RuntimeError(f"{operation}: expected target dtype to be int64 or uint8, but got {y.dtype}")
     if x.ndim == 1:
         if y.size != 1:
-            raise ValueError(f"{operation}: For 1D input, 1D target must have size 1, but got target shape {y.shape}")
+            raise ValueError(
+                f"{operation}: For 1D input, 1D target must have size 1, but got target shape {y.shape}"
+            )
         y = y.reshape(())
     elif x.shape[:1] != y.shape[:1]:
         raise ValueError(
-            f"{operation}: Expected input batch_size to match target batch_size, got input {x.shape} and target {y.shape}"
+            f"{operation}: Expected input batch_size to match target batch_size, got input {x.shape} and "
+            f"target {y.shape}"
         )
     elif x.shape[2:] != y.shape[1:]:
-        raise RuntimeError(f"{operation}: Expected target size {[x.shape[0], *x.shape[2:]]}, got {list(y.shape)}")
+        raise RuntimeError(
+            f"{operation}: Expected target size {[x.shape[0], *x.shape[2:]]}, got {list(y.shape)}"
+        )
     dim = min(x.ndim - 1, 1)
     classes = x.shape[dim]
     counted = y != ignore_index
     y = xp.where(counted, y, 0).astype(int64)
     if not within(y.reshape(-1), classes):
         wrong = y[(y < 0) | (y >= classes)]
-        raise IndexError(f"{operation}: Target {int(wrong.reshape(-1)[0])} is out of bounds for {classes} classes")
-    scale = counted.astype(x.dtype) if weight is None else class_weights(weight, x, classes, operation).take(y) * counted
+        raise IndexError(
+            f"{operation}: Target {int(wrong.reshape(-1)[0])} is out of bounds for {classes} classes"
+        )
+    scale = (
+        counted.astype(x.dtype)
+        if weight is None
+        else class_weights(weight, x, classes, operation).take(y) * counted
+    )
     losses = reshape_(gather_(input, along(xp.expand_dims(y, dim), dim)), y.shape)
     return losses * wrap(-scale), scale
 
@@ -121,8 +136,8 @@ def picked(input, target, weight, ignore_index, operation):
 def class_weights(weight, x, classes, operation):
     if weight.array.shape != (classes,) or weight.array.dtype != x.dtype:
         raise RuntimeError(
-            f"{operation}: weight tensor should be defined either for all {classes} classes or no classes, in {x.dtype}, but got "
-            f"weight tensor of shape: {weight.array.shape} and dtype {weight.array.dtype}"
+            f"{operation}: weight tensor should be defined either for all {classes} classes or no classes, "
+            f"in {x.dtype}, but got weight tensor of shape {weight.array.shape} and {weight.array.dtype}"
         )
     return weight.array
 
@@ -136,35 +151,49 @@ def mean_by(losses, scale):
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """-log softmax(input)[target] for logits (N, C), (C) or (N, C, d1, ...).
 
-    `target`: class indices, int64 of the shape without C, or probabilities of the input's shape. `weight` (C) scales each
-    class, targets of `ignore_index` do not count; `label_smoothing` mixes targets with the uniform distribution.
+    `target`: class indices, int64 of the shape without C, or probabilities of the input's shape. `weight` (C)
+    scales each class, targets of `ignore_index` do not count; `label_smoothing` mixes targets with the
+    uniform distribution.
     """
     x, y = input.array, target.array
     if (
         weight is None and reduction == "mean" and not label_smoothing and ignore_index < 0 and x.ndim == 2
-        and y.dtype is int64 and y.shape == x.shape[:1] and y.size and x.dtype.kind == "f" and within(y, x.shape[1])
+        and y.dtype is int64 and y.shape == x.shape[:1] and y.size and x.dtype.kind == "f"
+        and within(y, x.shape[1])
     ):  # fmt: skip
         return cross_entropy_(input, y)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        raise RuntimeError(
+            f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
+        )
     dim = 0 if x.ndim == 1 else 1
     log_p = log_softmax(floating(input, "cross_entropy"), dim) if x.ndim else input
     classes = x.shape[dim] if x.ndim else 1
     along_classes = tuple(-1 if i == dim else 1 for i in range(x.ndim))
     if x.ndim and y.shape == x.shape and y.dtype.kind == "f":
         target = target * (1 - label_smoothing) + label_smoothing / classes
-        target = target if weight is None else target * wrap(class_weights(weight, x, classes, "cross_entropy").reshape(along_classes))
+        target = (
+            target
+            if weight is None
+            else target * wrap(class_weights(weight, x, classes, "cross_entropy").reshape(along_classes))
+        )
         losses = -sum(log_p * target, dim)
-        return sum(losses) / (x.size // classes) if reduction == "mean" else reduced(losses, reduction, "cross_entropy")
+        return (
+            sum(losses) / (x.size // classes)
+            if reduction == "mean"
+            else reduced(losses, reduction, "cross_entropy")
+        )
     losses, scale = picked(log_p, target, weight, ignore_index, "cross_entropy")
     if label_smoothing:
         everything = -log_p if weight is None else log_p * wrap(-weight.array.reshape(along_classes))
         counted = (y.reshape(scale.shape) != ignore_index).astype(x.dtype)
-        losses = losses * (1 - label_smoothing) + sum(everything, dim) * wrap(counted) * (label_smoothing / classes)
+        losses = losses * (1 - label_smoothing) + sum(everything, dim) * wrap(counted) * (
+            label_smoothing / classes
+        )
     return mean_by(losses, scale) if reduction == "mean" else reduced(losses, reduction, "cross_entropy")
 
 
-# -------------------------------------------------------------------------------------------- probabilities as targets
+# ----------------------------------------------------------------------------------- probabilities as targets
 
 
 @primitive
@@ -190,7 +219,7 @@ def same_shape(input, target, operation):
 
 
 def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
-    """-(y log x + (1 - y) log(1 - x)) for probabilities x and targets y in [0, 1]; the logarithms not below -100.
+    """-(y log x + (1 - y) log(1 - x)) for probabilities x and targets y; the logarithms not below -100.
 
     `weight` scales the losses and broadcasts.
     """
@@ -199,7 +228,9 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
         if not ((x >= 0) & (x <= 1)).all():
             raise RuntimeError(f"binary_cross_entropy: all elements of {name} should be between 0 and 1")
     if input.array.dtype != target.array.dtype:
-        raise RuntimeError(f"binary_cross_entropy: Found dtype {target.array.dtype} but expected {input.array.dtype}")
+        raise RuntimeError(
+            f"binary_cross_entropy: Found dtype {target.array.dtype} but expected {input.array.dtype}"
+        )
     losses = binary_cross_entropy_(input, target)
     return reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy")
 
@@ -222,7 +253,9 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="m
         losses = logits_(input, target)
     else:
         losses = (1 - target) * input - ((pos_weight - 1) * target + 1) * logsigmoid(input)
-    return reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy_with_logits")
+    return reduced(
+        losses if weight is None else losses * weight, reduction, "binary_cross_entropy_with_logits"
+    )
 
 
 @primitive
@@ -237,16 +270,16 @@ negative_entropy_.vjp(lambda g, p: g * (log(p + (p == 0)) + 1))
 def kl_div(input, target, *, reduction="mean", log_target=False):
     """The Kullback-Leibler divergence: target * (log target - input) for log-probabilities `input`.
 
-    `log_target`: the targets are log-probabilities as well. "batchmean" divides the sum by the batch size, as the definition
-    does; "mean" by the number of elements. Source: Kullback and Leibler, 1951.
+    `log_target`: the targets are log-probabilities as well. "batchmean" divides the sum by the batch size, as
+    the definition does; "mean" by the number of elements. Source: Kullback and Leibler, 1951.
     """
     losses = exp(target) * (target - input) if log_target else negative_entropy_(target) - target * input
     if reduction == "batchmean":
         return sum(losses) / input.array.shape[0] if input.array.ndim else sum(losses)
     if reduction == "mean":
         warnings.warn(
-            "kl_div: reduction 'mean' divides the total loss by both the batch size and the support size; 'batchmean' divides "
-            "only by the batch size, and aligns with the KL div math definition.",
+            "kl_div: reduction 'mean' divides the total loss by both the batch size and the support size; "
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
     return reduced(losses, reduction, "kl_div")

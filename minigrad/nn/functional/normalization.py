@@ -1,92 +1,193 @@
-"""Normalisation: values to mean 0 and variance 1, over the batch or over the features."""
+"""Normalisation: values to mean 0 and variance 1, over the batch, the pixels of an image, or features."""
 
 import functools
 import math
 
 from ...autograd import wrap
-from ...backend import constant, total, xp
+from ...backend import constant, product_total, total, xp
+from ...ops.elementwise import rsqrt, square
 from ...ops.fused import batch_norm_, layer_norm_
+from ...ops.reduce import mean_
 from ...ops.shape import reshape_
 
 
 @functools.lru_cache(256)
 def channels(shape):
-    """Of (N, C, ...): the dimensions but the channels', the shape with 1 at those, the values in each channel."""
+    """Of (N, C, ...): the dimensions but that of channels, the shape with 1 there, the values in a channel."""
     dims = tuple(i for i in range(len(shape)) if i != 1)
     size = tuple(n if i == 1 else 1 for i, n in enumerate(shape))
     return dims, size, math.prod(shape[d] for d in dims)
 
 
-def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
-    """Every channel of (N, C) or (N, C, ...) normalised to mean 0 and variance 1, then times weight plus bias (C).
+def batch_norm(
+    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+):
+    """Every channel of (N, C) or (N, C, ...) to mean 0 and variance 1, then times weight plus bias (C).
 
-    In training by the batch's own statistics, which also move the running ones by `momentum` (the variance unbiased);
-    else by the running ones. Source: Ioffe and Szegedy, 2015.
+    In training by the batch's own statistics, which also move the running ones by `momentum` (the variance
+    unbiased); else by the running ones. Source: Ioffe and Szegedy, 2015.
     """
     x = input.array
     if x.ndim < 2:
         raise IndexError(f"batch_norm: expected an input of 2 dimensions or more, got shape {x.shape}")
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"batch_norm: expected an input of a floating dtype, got {x.dtype}")
+    check(x, "batch_norm", weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     dims, size, n = channels(x.shape)
-    for name, value in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
+    if not training:
+        return by_running(input, running_mean, running_var, weight, bias, eps, "batch_norm")
+    if n == 1:
+        raise ValueError(
+            f"batch_norm: Expected more than 1 value per channel when training, got input size {x.shape}"
+        )
+    if n == 0:
+        return affine(input, weight, bias)
+    mean, centred, var = moments(x, dims, n)
+    move(running_mean, mean, momentum)
+    move(running_var, var * constant(n / (n - 1), x.dtype), momentum)
+    return batch_norm_(input, weight, bias, centred, var, dims, eps)
+
+
+def check(x, operation, **parameters):
+    """Refuse an input that is not floating, and parameters that have not one number of its dtype per channel."""
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{operation}: expected an input of a floating dtype, got {x.dtype}")
+    for name, value in parameters.items():
         if value is not None and (value.array.shape != x.shape[1:2] or value.array.dtype != x.dtype):
             raise RuntimeError(
-                f"batch_norm: {name} should contain {x.shape[1]} elements of {x.dtype}, got shape {value.array.shape} of "
-                f"{value.array.dtype}"
+                f"{operation}: {name} should contain {x.shape[1]} elements of {x.dtype}, got shape "
+                f"{value.array.shape} of {value.array.dtype}"
             )
-    if not training:
-        weight = None if weight is None else reshape_(weight, size)
-        bias = None if bias is None else reshape_(bias, size)
-        if running_mean is None or running_var is None:
-            raise RuntimeError("batch_norm: running_mean and running_var must be defined in evaluation mode")
-        inverse = 1 / xp.sqrt(running_var.array + constant(eps, x.dtype)).reshape(size)
-        y = (input - wrap(running_mean.array.reshape(size))) * wrap(inverse)
-        y = y if weight is None else y * weight
-        return y if bias is None else y + bias
-    if n == 1:
-        raise ValueError(f"batch_norm: Expected more than 1 value per channel when training, got input size {x.shape}")
-    if n == 0:
-        return input * 1
+
+
+def by_running(input, mean, var, weight, bias, eps, operation):
+    """Normalised by statistics that are constants, which is a multiplication and an addition."""
+    if mean is None or var is None:
+        raise RuntimeError(f"{operation}: running_mean and running_var must be defined in evaluation mode")
+    scale = wrap(1 / xp.sqrt(var.array + constant(eps, var.array.dtype)))
+    scale = scale if weight is None else scale * weight
+    shift = scale * -mean
+    return affine(input, scale, shift if bias is None else shift + bias)
+
+
+def affine(input, weight, bias):
+    """Every channel of (N, C, ...) times weight plus bias (C), which may be None."""
+    size = channels(input.array.shape)[1]
+    y = input if weight is None else input * reshape_(weight, size)
+    y = y if bias is None else y + reshape_(bias, size)
+    return input * 1 if y is input else y
+
+
+def moments(x, dims, n):
+    """Of a raw array over `dims`, n values: its mean, itself less that, and its (biased) variance."""
     mean = total(x, dims) / constant(n, x.dtype)
-    var = x - mean
-    var *= var
-    var = total(var, dims) / constant(n, x.dtype)
-    if running_mean is not None:
-        move(running_mean, mean, momentum)
-    if running_var is not None:
-        move(running_var, var * constant(n / (n - 1), x.dtype), momentum)
-    return batch_norm_(input, weight, bias, mean, var, dims, eps)
+    centred = x - mean
+    return mean, centred, product_total(centred, centred, dims) / constant(n, x.dtype)
 
 
 def move(running, value, momentum):
-    """Let a running statistic go the share `momentum` of the way to the value of this batch."""
-    array = running.array
-    array *= constant(1 - momentum, array.dtype)
-    array += value.reshape(-1) * constant(momentum, array.dtype)
+    """Let a running statistic, if there is one, go the share `momentum` of the way to the value of this batch."""
+    if running is not None:
+        array = running.array
+        array *= constant(1 - momentum, array.dtype)
+        array += value.reshape(-1) * constant(momentum, array.dtype)
+
+
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
+                  momentum=0.1, eps=1e-5):  # fmt: skip
+    """Every channel of every sample of (N, C, ...) to mean 0 and variance 1, then times weight plus bias (C).
+
+    By its own statistics, whose averages over the samples move the running ones by `momentum`; or by the
+    running ones where not `use_input_stats`. Source: Ulyanov et al., 2016.
+    """
+    x = input.array
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("instance_norm: running_mean and running_var must either both be None or neither")
+    if x.ndim < 2:
+        raise IndexError(f"instance_norm: expected an input of 2 dimensions or more, got shape {x.shape}")
+    check(x, "instance_norm", weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    if not use_input_stats:
+        return by_running(input, running_mean, running_var, weight, bias, eps, "instance_norm")
+    dims, n = tuple(range(2, x.ndim)), math.prod(x.shape[2:])
+    if n == 1:
+        raise ValueError(
+            f"instance_norm: Expected more than 1 spatial element when training, got input size {x.shape}"
+        )
+    if x.size == 0:
+        return affine(input, weight, bias)
+    mean, centred, var = moments(x, dims, n)
+    move(running_mean, mean.mean(0), momentum)
+    move(running_var, var.mean(0) * constant(n / (n - 1), x.dtype), momentum)
+    return affine(batch_norm_(input, None, None, centred, var, dims, eps), weight, bias)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """The channels of (N, C, ...) in `num_groups` groups, each sample's group to mean 0 and variance 1.
+
+    Then every channel times weight plus bias (C). Source: Wu and He, 2018.
+    """
+    x = input.array
+    if x.ndim < 2:
+        raise RuntimeError(f"group_norm: Expected at least 2 dimensions for input but received {x.ndim}")
+    n, c, *space = x.shape
+    if num_groups < 1 or c % num_groups:
+        raise RuntimeError(
+            f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of "
+            f"shape {list(x.shape)} and num_groups={num_groups}"
+        )
+    check(x, "group_norm", weight=weight, bias=bias)
+    if x.size == num_groups:  # one value for every group of the only sample
+        raise ValueError(
+            f"group_norm: Expected more than 1 value per channel when training, got input size {list(x.shape)} "
+            f"and num_groups={num_groups}"
+        )
+    if x.size == 0:
+        return affine(input, weight, bias)
+    groups = reshape_(input, (n, num_groups, c // num_groups, *space))
+    dims = tuple(range(2, groups.array.ndim))
+    _, centred, var = moments(groups.array, dims, x.size // (n * num_groups))
+    return affine(reshape_(batch_norm_(groups, None, None, centred, var, dims, eps), x.shape), weight, bias)
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """The last dimensions, `normalized_shape`, divided by their root mean square, then times weight.
+
+    `eps` is added to the mean square; None: the epsilon of the input's dtype. Source: Zhang and Sennrich, 2019.
+    """
+    x, normalized = input.array, tuple(normalized_shape)
+    check_normalized(x, normalized, "rms_norm", weight=weight)
+    if x.size == 0:
+        return input * 1 if weight is None else input * weight
+    dims = tuple(range(x.ndim - len(normalized), x.ndim))
+    eps = float(xp.finfo(x.dtype).eps) if eps is None else eps
+    y = input * rsqrt(mean_(square(input), dims, True) + eps)
+    return y if weight is None else y * weight
+
+
+def check_normalized(x, normalized, operation, **parameters):
+    """Refuse an input that does not end in the normalised dimensions, and parameters that do not fit it."""
+    if not normalized:
+        raise RuntimeError(f"{operation}: Expected normalized_shape to be at least 1-dimensional, got ()")
+    if x.shape[-len(normalized) :] != normalized:
+        raise RuntimeError(
+            f"{operation}: Given normalized_shape={list(normalized)}, expected input with shape [*, "
+            f"{', '.join(map(str, normalized))}], but got input of size {list(x.shape)}"
+        )
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{operation}: expected an input of a floating dtype, got {x.dtype}")
+    for name, value in parameters.items():
+        if value is not None and (value.array.shape != normalized or value.array.dtype != x.dtype):
+            raise RuntimeError(
+                f"{operation}: Expected {name} to be of same shape as normalized_shape and of {x.dtype}, but "
+                f"got shape {value.array.shape} of {value.array.dtype} and normalized_shape = {list(normalized)}"
+            )
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """The last dimensions, of sizes `normalized_shape`, normalised to mean 0 and variance 1, then times weight plus bias.
+    """The last dimensions, `normalized_shape`, to mean 0 and variance 1, then times weight plus bias.
 
     `weight` and `bias` are of shape `normalized_shape`. Source: Ba et al., 2016.
     """
     x, normalized = input.array, tuple(normalized_shape)
-    if not normalized:
-        raise RuntimeError("layer_norm: Expected normalized_shape to be at least 1-dimensional, got ()")
-    if x.shape[-len(normalized) :] != normalized:
-        raise RuntimeError(
-            f"layer_norm: Given normalized_shape={list(normalized)}, expected input with shape [*, "
-            f"{', '.join(map(str, normalized))}], but got input of size {list(x.shape)}"
-        )
-    if x.dtype.kind != "f":
-        raise RuntimeError(f"layer_norm: expected an input of a floating dtype, got {x.dtype}")
-    for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None and (value.array.shape != normalized or value.array.dtype != x.dtype):
-            raise RuntimeError(
-                f"layer_norm: Expected {name} to be of same shape as normalized_shape and of {x.dtype}, but got shape "
-                f"{value.array.shape} of {value.array.dtype} and normalized_shape = {list(normalized)}"
-            )
+    check_normalized(x, normalized, "layer_norm", weight=weight, bias=bias)
     if len(normalized) == 1 and x.ndim == 2:
         return layer_norm_(input, weight, bias, eps)
     features = (math.prod(normalized),)

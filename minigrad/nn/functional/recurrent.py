@@ -1,15 +1,16 @@
 """Recurrences: what happens at one time step, and the same over all steps as a single primitive.
 
-Each `*_steps` says in plain operations what is computed; each primitive computes it for a whole sequence on raw arrays,
-several times faster, and falls back on the plain form where the gradient itself is to be differentiated. The inputs'
-products with their weights, of all time steps at once, are made before; only the hidden state's product is left.
+Each `*_steps` says in plain operations what is computed; each primitive computes it for a whole sequence on
+raw arrays, several times faster, and falls back on the plain form where the gradient itself is to be
+differentiated. The inputs' products with their weights, of all time steps at once, are made before; only the
+hidden state's product is left.
 """
 
 from ...autograd import Variable, grad, primitive
 from ...backend import xp
 from ...ops.elementwise import relu, sigmoid, tanh
-from ...ops.linalg import matmul
 from ...ops.join import chunk, stack
+from ...ops.linalg import matmul
 
 
 def by_steps(steps, g, tensors, options, needs):
@@ -28,13 +29,14 @@ def times(length, reverse):
 def weight_gradient(g, first, h, reverse):
     """The gradient of a weight (out, in) that was multiplied with the hidden states.
 
-    `g` (T, N, out) is the gradient of the products; the states were `first` (N, in) and then all but the last of h (T, N, in).
+    `g` (T, N, out) is the gradient of the products; the states were `first` (N, in) and then all but the last
+    of h (T, N, in).
     """
     later, earlier, start = (g[:-1], h[1:], g[-1]) if reverse else (g[1:], h[:-1], g[0])
     return later.reshape(-1, g.shape[-1]).T.dot(earlier.reshape(-1, h.shape[-1])) + start.T.dot(first)
 
 
-# ------------------------------------------------------------------------------------------------------ plain (Elman)
+# ---------------------------------------------------------------------------------------------- plain (Elman)
 
 
 def rnn_steps(x, h, w, nonlinearity, reverse):
@@ -52,9 +54,9 @@ def rnn_(x, h, w, nonlinearity, reverse):
         h = h.dot(transposed)
         h += x[t]
         if nonlinearity == "tanh":
-            h = xp.tanh(h, y[t])
+            h = xp.tanh(h, out=y[t])
         else:
-            h = xp.maximum(h, 0, y[t])
+            h = xp.maximum(h, 0, out=y[t])
     return y
 
 
@@ -72,7 +74,7 @@ def rnn_vjp(g, y, x, h, w, nonlinearity, reverse, needs):
     return slope, dh, dw, None, None
 
 
-# -------------------------------------------------------------------------------------------------------------- LSTM
+# ------------------------------------------------------------------------------------------------------- LSTM
 
 
 def lstm_steps(x, h, c, w, reverse):
@@ -144,7 +146,7 @@ def lstm_vjp(g, y, x, h, c, w, reverse, gates, cells, tanh_cells, needs):
     return dx, dh, dc, dw, None
 
 
-# --------------------------------------------------------------------------------------------------------------- GRU
+# -------------------------------------------------------------------------------------------------------- GRU
 
 
 def gru_steps(x, h, w, b, reverse):
@@ -155,7 +157,10 @@ def gru_steps(x, h, w, b, reverse):
     outputs = [None] * x.shape[0]
     for t in times(x.shape[0], reverse):
         product = matmul(h, w.t()) if b is None else matmul(h, w.t()) + b
-        (r, z, n), (hr, hz, hn) = chunk(x[t], 3, 1), chunk(product, 3, 1)  # reset gate, update gate, new values
+        (r, z, n), (hr, hz, hn) = (
+            chunk(x[t], 3, 1),
+            chunk(product, 3, 1),
+        )  # reset gate, update gate, new values
         z = sigmoid(z + hz)
         h = outputs[t] = (1 - z) * tanh(n + sigmoid(r + hr) * hn) + z * h
     return stack(outputs)
