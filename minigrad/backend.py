@@ -104,6 +104,13 @@ def _places(size):
     return np.zeros(size, bool)
 
 
+def rectified(x):
+    """max(x, 0); NumPy's maximum with a number takes three times as long as its clip where arrays are large."""
+    if on_gpu or x.size < 3000 or x.dtype.kind != "f":
+        return xp.maximum(x, 0)
+    return x.clip(constant(0, x.dtype), constant(np.inf, x.dtype))
+
+
 def tanh_gradient(g, y):
     """g * (1 - y * y) in one new array."""
     t = y * y

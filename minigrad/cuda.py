@@ -36,17 +36,20 @@ def current_device():
 
 def set_device(device):
     """Make new tensors on another GPU."""
-    xp.cuda.Device(index_of(device, "set_device")).use()
+    index = index_of(device, "set_device")
+    xp.cuda.Device(index).use()
 
 
 def get_device_name(device=None):
     """What the maker calls a GPU."""
-    return xp.cuda.runtime.getDeviceProperties(index_of(device, "get_device_name"))["name"].decode()
+    index = index_of(device, "get_device_name")
+    return xp.cuda.runtime.getDeviceProperties(index)["name"].decode()
 
 
 def synchronize(device=None):
     """Wait until a GPU has done everything that it was given to do; a timing needs it before the clock is read."""
-    xp.cuda.Device(index_of(device, "synchronize")).synchronize()
+    index = index_of(device, "synchronize")
+    xp.cuda.Device(index).synchronize()
 
 
 def empty_cache():

@@ -12,6 +12,8 @@ import contextlib
 import dataclasses
 import math
 
+import numpy as np
+
 from .autograd import titles
 from .backend import NUMBERS, to_numpy, xp
 
@@ -74,12 +76,12 @@ def number_format(array):
     """How to write a number among those of a host array, and the width of the widest."""
     scientific, whole, measured = False, True, array
     if array.dtype.kind == "f":
-        measured = array[xp.isfinite(array) & (array != 0)].astype("float64")  # infinities and zeros fit in anywhere
+        measured = array[np.isfinite(array) & (array != 0)].astype("float64")  # infinities and zeros fit in anywhere
         if measured.size:
             sizes = abs(measured)
             low, high = sizes.min().item(), sizes.max().item()
             scientific = high / low > 1000 or high > 1e8 or low < 1e-4 if options.sci_mode is None else options.sci_mode
-            whole = (measured == xp.ceil(measured)).all()
+            whole = (measured == np.ceil(measured)).all()
 
     def written(value):
         if array.dtype.kind != "f":

@@ -397,6 +397,20 @@ def test_a_buffer_takes_up_history():
     assert w.grad.tolist() == [3, 13, 15]
 
 
+def test_gradients_keep_the_dtypes_of_both_sides():
+    x = mg.ones(3, requires_grad=True)
+    w = mg.full((3,), 2.0, dtype=mg.float64, requires_grad=True)
+    y = x * 1
+    y.mul_(w)
+    y[0] = w[1]
+    (y * y).sum().backward()
+    assert y.dtype == x.grad.dtype == mg.float32
+    assert w.grad.dtype == mg.float64
+    assert x.grad.tolist() == [0, 8, 8]
+    assert w.grad.tolist() == [0, 8, 4]
+    assert mg.Tensor.mul_.__name__ == "mul_"
+
+
 def test_what_is_overwritten_gets_no_gradient():
     w = mg.ones(2, 2, requires_grad=True)
     x = w * 3

@@ -8,7 +8,7 @@ import math
 from .. import autograd
 from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
 from ..backend import (
-    NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, overflow_expected, tanh_gradient, total, xp,
+    NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, overflow_expected, rectified, tanh_gradient, total, xp,
 )  # fmt: skip
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
@@ -72,10 +72,10 @@ def raw(x, operation):
 
 def operand(x, operation):
     """A number or Tensor as an elementwise operation takes it, or a TypeError."""
+    if isinstance(x, xp.generic):  # a NumPy scalar counts as a Python number
+        return x.item()
     if isinstance(x, (Variable, *NUMBERS, RAW)):
         return x
-    if isinstance(x, xp.bool_ | xp.number):
-        return x.item()
     raise TypeError(f"{operation}(): expected a Tensor or a number, got {type(x).__name__}")
 
 
@@ -773,7 +773,7 @@ frac.vjp(lambda g: g)
 
 @unary
 def relu(x):
-    return xp.maximum(x, 0)
+    return rectified(x)
 
 
 relu.vjp(lambda g, y: g * (y != 0))  # so that NaN passes it on

@@ -202,4 +202,5 @@ def index_fill(input, dim, index, value):
             raise RuntimeError(f"index_fill: expected a number or a 0-d value, got shape {value.array.shape}")
         value = as_dtype(value, input.array.dtype)
     x = lifted(input)
-    return lowered(put(x, value, (*(ALL,) * dim, in_range(at, x.array.shape[dim], dim))), input)
+    at = xp.unique(in_range(at, x.array.shape[dim], dim) % x.array.shape[dim])  # what is named twice is filled once
+    return lowered(put(x, value, (*(ALL,) * dim, at)), input)

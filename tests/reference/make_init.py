@@ -15,6 +15,7 @@ FILLS = {  # functions of nn.init and a tensor
     "trunc_normal_": lambda init, w: init.trunc_normal_(w),
     "trunc_normal_ narrow": lambda init, w: init.trunc_normal_(w, mean=0.5, std=2.0, a=-0.1, b=0.4),
     "trunc_normal_ wide": lambda init, w: init.trunc_normal_(w, std=0.02),
+    "trunc_normal_ middle": lambda init, w: init.trunc_normal_(w, a=-0.5, b=0.5),
     "trunc_normal_ one side": lambda init, w: init.trunc_normal_(w, mean=-1.0, std=0.5, a=0.0, b=1.0),
     "constant_": lambda init, w: init.constant_(w, 0.3),
     "ones_": lambda init, w: init.ones_(w),

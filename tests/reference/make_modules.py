@@ -83,6 +83,8 @@ MODULES = {  # a function of nn (and the library) that makes the module; the arr
     "BCELoss": (lambda nn, m: nn.BCELoss(m.arange(6.0)), [X / 5 + 0.5, X[::-1] / 5 + 0.5]),
     "BCEWithLogitsLoss": (lambda nn, m: nn.BCEWithLogitsLoss(pos_weight=m.arange(6.0)), [X, X[::-1] / 5 + 0.5]),
     "KLDivLoss": (lambda nn, m: nn.KLDivLoss(reduction="batchmean", log_target=True), [X, X[::-1]]),
+    "CosineSimilarity": (lambda nn, m: nn.CosineSimilarity(dim=0), [X, X[::-1]]),
+    "PairwiseDistance": (lambda nn, m: nn.PairwiseDistance(p=3.0, keepdim=True), [X, X[::-1]]),
     "Sequential": (lambda nn, m: nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 2)), [X]),
     "Sequential named": (
         lambda nn, m: nn.Sequential(OrderedDict(first=nn.Linear(6, 5), norm=nn.LayerNorm(5), last=nn.ReLU())),

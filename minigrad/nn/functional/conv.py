@@ -1,7 +1,7 @@
 """Convolutions and their transposes, and images as columns of patches."""
 
 from ...autograd import Variable
-from ...ops.conv import Geometry, conv_, conv_transpose_
+from ...ops.conv import BATCH_LAST, Geometry, arranged, conv_, conv_transpose_
 from ...ops.pool import Window, fold_, sliding, unfold_
 from ...ops.shape import reshape_
 
@@ -70,6 +70,8 @@ def apply(function, input, weight, bias, geometry, size):
     x, w = input.array.shape, weight.array.shape
     unbatched = len(x) == len(size) + 1
     if len(size) > 1 and not unbatched:
+        if x[0] >= BATCH_LAST and input.array.strides[0] != input.array.itemsize:
+            input = arranged(input)  # once, not again for the gradient of the weights
         return function(input, weight, bias, geometry, size)
     channels, lines = x[-len(size) - 1], (1,) if len(size) == 1 else ()
     input = reshape_(input, (1 if unbatched else x[0], channels, *lines, *x[-len(size) :]))

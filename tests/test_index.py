@@ -1,0 +1,5 @@
+from families import Family
+
+
+class TestIndex(Family):
+    family = "index"
