@@ -96,13 +96,14 @@ def keep_freed_memory():
     """Ask glibc to keep what arrays free for the next ones instead of giving it back to the system.
 
     Memory that the system hands out anew is cleared page by page, which takes as long as several operations on it; a
-    training step frees and takes the same memory again and again. Blocks of up to 32 MB, the most that glibc allows,
-    are kept; does nothing with another C library, or where the environment already sets these options.
+    training step frees and takes the same memory again and again. Larger blocks than activations are (128 MB, or the 32 MB
+    that older versions allow) are still given back. Does nothing with another C library, or where the environment
+    already sets such options.
     """
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in MALLOC_OPTIONS):
         return
     libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)
+    libc.mallopt(M_MMAP_THRESHOLD, 1 << 27) or libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)
     libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 

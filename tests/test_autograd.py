@@ -74,9 +74,13 @@ def hooked(m):
 def inputs_only(m):
     x, w = leaf(m), leaf(m)
     y = x * w
-    y.sum().backward(inputs=[x, y])
+    y.sum().backward(inputs=[x, y], retain_graph=True)
     assert w.grad is None
-    return m.stack([x.grad, y.grad])
+    found = m.stack([x.grad, y.grad])
+    y.sum().backward(inputs=w)
+    assert w.grad.tolist() == [1, 2, 3]
+    assert x.grad.tolist() == [1, 2, 3]
+    return found
 
 
 def buffers(m):
@@ -119,7 +123,7 @@ def switched(m):
 
 def decorated(m):
     x, found = leaf(m), []
-    for decorator in (m.no_grad, m.no_grad(), m.enable_grad(), m.inference_mode(), m.set_grad_enabled):
+    for decorator in (m.no_grad, m.inference_mode, m.no_grad(), m.enable_grad(), m.inference_mode(), m.set_grad_enabled):
         decorator = decorator(False) if decorator is m.set_grad_enabled else decorator
         function = decorator(lambda n: x * x if n == 0 else function(n - 1))  # noqa: B023
         found += [function(0).requires_grad, function(3).requires_grad, m.is_grad_enabled()]
@@ -181,7 +185,7 @@ RESULTS = {
     "modes": (switched, [False, True, False, True, False, True, False, False, True]),
     "decorators": (
         decorated,
-        [False, False, True] * 2 + [True, True, True] + [False, False, True] * 2 + [True, True],
+        [False, False, True] * 3 + [True, True, True] + [False, False, True] * 2 + [True, True],
     ),
     "third derivative": (third, [24, 48, 72]),
     "through the incoming gradient": (through_incoming, [8, 64, 216]),
@@ -372,6 +376,10 @@ def test_gradients_never_share_memory():
     first, second = autograd.grad((x + y).sum(), [x, y])
     first.zero_()
     assert second.tolist() == [1, 1, 1]
+    product = x.grad * y
+    (x * 2).sum().backward()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.sum().backward()  # needs what the gradient was
     kept = mg.ones(3)
     x.grad = kept
     (x * 2).sum().backward()  # adds in place, as to any gradient that is there
@@ -421,8 +429,21 @@ def test_only_the_derivatives_that_are_needed_are_computed():
     product(x, y).sum().backward()
     assert sorted(calls) == ["a", "b"]
     calls.clear()
-    with mg.no_grad():
-        assert not product(x, y).requires_grad
+    assert isinstance(product(np.ones(3), np.ones(3)), np.ndarray)
+
+
+def test_only_what_depends_on_a_leaf_requires_grad():
+    x, constant = leaf(), mg.ones(3)
+    for function in (lambda a: a[0], lambda a: a.exp(), lambda a: a * 2, lambda a: mg.where(a > 0, a, 0), lambda a: a.sum()):
+        assert function(x).requires_grad
+        assert not function(constant).requires_grad
+        assert not function(x.detach()).requires_grad
+        with mg.no_grad():
+            assert not function(x).requires_grad
+    for function in (mg.sign, mg.floor):
+        assert function(x).requires_grad  # of gradient 0
+    for function in (lambda a: a > 0, lambda a: a.long(), lambda a: a.argmax(), mg.isnan):
+        assert not function(x).requires_grad
 
 
 def test_only_what_a_derivative_names_is_kept_alive():
@@ -564,6 +585,17 @@ def test_a_primitive_of_ones_own():
         return [g * 2 * a if needs[0] else None, g * 2 * b if needs[1] else None]
 
     check_gradients(squares, np.array([0.3, -0.7]), np.array([0.5, 0.2]))
+
+    @primitive(extras=("difference",))
+    def distance(a, b):
+        difference = a - b
+        return (difference * difference).sum(axis=0), difference
+
+    distance.vjps(
+        a=lambda g, a, b, shape, difference: g * 2 * ((a - b) if difference is None else difference) * (shape[0] / shape[0]),
+        b=lambda g, a, b, shape, difference: g * -2 * ((a - b) if difference is None else difference) * (len(shape) - 1),
+    )
+    check_gradients(distance, np.array([[0.3, -0.7]] * 3), np.array([[0.5, 0.2]] * 3))
 
 
 def test_a_wrong_primitive_is_refused():

@@ -64,6 +64,12 @@ def test_inputs_that_need_no_gradient_are_passed_on():
     assert gradgradcheck(mg.nn.functional.cross_entropy, (x, target))
 
 
+def test_outputs_that_are_not_floating_may_change():
+    x = leaf(3)
+    assert gradcheck(lambda x: (x * 1e9).long(), x)
+    assert gradcheck(lambda x: ((x * 1e9).long(), x * 2), x)
+
+
 def test_parameters_may_come_through_the_closure():
     model = mg.nn.Sequential(mg.nn.Linear(3, 4), mg.nn.Tanh(), mg.nn.Linear(4, 2)).double()
     assert gradcheck(lambda x, *parameters: model(x), (leaf(5, 3), *model.parameters()))
@@ -166,6 +172,10 @@ def test_tolerances():
     assert gradcheck(off, x, atol=0.11, rtol=0) and gradcheck(off, x, rtol=0.04, atol=0)
     assert not gradcheck(off, x, atol=0.09, rtol=0, raise_exception=False)
     assert not gradcheck(off, x, atol=0, rtol=0.03, raise_exception=False)
+    even = cubed(lambda g, x: g * 3 * x * x + g.sum() * 0.1)  # every entry of the Jacobian is off by 0.1
+    for fast_mode in (False, True):
+        assert gradcheck(even, leaf(5), atol=0.11, rtol=0, fast_mode=fast_mode)
+        assert not gradcheck(even, leaf(5), atol=0.09, rtol=0, fast_mode=fast_mode, raise_exception=False)
     kink = mg.tensor([1e-3], dtype=mg.float64, requires_grad=True)
     assert gradcheck(mg.abs, kink) and not gradcheck(mg.abs, kink, eps=1e-2, raise_exception=False)
 
@@ -212,7 +222,7 @@ def test_torch_agrees_on_right_and_wrong(fast_mode):
         functions = [
             lambda x, y: (x * y).tanh(), lambda x, y: x.detach() * y, lambda x, y: x * y.detach() + y,
             lambda x, y: (x.exp(), y.round()), lambda x, y: x.detach().round(), lambda x, y: (x**2).detach(),
-            lambda x, y: x * (x.detach() - 1), lambda x, y: x.abs() + y,
+            lambda x, y: x * (x.detach() - 1), lambda x, y: x.abs() + y, lambda x, y: (x * 1e9).long(),
         ]  # fmt: skip
         options = {"raise_exception": False, "fast_mode": fast_mode}
         first = [m.autograd.gradcheck(f, (x, y), **options) for f in functions]

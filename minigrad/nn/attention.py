@@ -101,13 +101,16 @@ class MultiheadAttention(Module):
         if mask is not None and added:
             mask = cat([mask, zeros(*mask.shape[:-1], added, dtype=mask.dtype)], -1)
         q, k, v = (self.split_heads(x) for x in (q, k, v))
-        weights = attention_weights(matmul(q * math.sqrt(1 / self.head_dim), transpose(k, -2, -1)), mask)
-        weights = F.dropout(weights, self.dropout, self.training)
-        output = matmul(weights, v).permute(2, 0, 1, 3)  # (L, N, heads, head_dim)
-        output = self.out_proj(reshape(output, length, batch, self.embed_dim))
-        if not need_weights:
+        if need_weights:
+            weights = attention_weights(matmul(q * math.sqrt(1 / self.head_dim), transpose(k, -2, -1)), mask)
+            weights = F.dropout(weights, self.dropout, self.training)
+            output = matmul(weights, v)
+        else:
             weights = None
-        elif average_attn_weights:
+            output = F.scaled_dot_product_attention(q, k, v, mask, self.dropout if self.training else 0.0)
+        output = output.permute(2, 0, 1, 3)  # (L, N, heads, head_dim)
+        output = self.out_proj(reshape(output, length, batch, self.embed_dim))
+        if need_weights and average_attn_weights:
             weights = weights.mean(1)
         if not batched:
             return output[:, 0], None if weights is None else weights[0]

@@ -280,6 +280,8 @@ def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size, th
     step = stride[0] if overlap else kernel[0]
     lines = math.prod(kernel[1:]) * channels
     everything = groups * step * lines * math.prod(size) * n * itemsize
+    if not everything:
+        return []
     parts = max(-(-everything // BLOCK_BYTES), threads if everything > BLOCK_BYTES // 16 else 1)
     portions = split(n, min(parts, n // BLOCK_IMAGES) if by_pixel else 1)
     blocks = []

@@ -60,7 +60,11 @@ def as_dtype(x, dtype):
     """The operand (a Tensor, a raw array or a number) in the given dtype, itself where it has that already."""
     if x.__class__ in NUMBERS:
         return constant(x, dtype)
-    return x if x.dtype == dtype else cast(x, dtype, x.dtype)
+    if x.dtype == dtype:
+        return x
+    if isinstance(x, Variable) and dtype.kind != "f":
+        return wrap(x.array.astype(dtype))  # integers have no gradient
+    return cast(x, dtype, x.dtype)
 
 
 def raw(x, operation):

@@ -103,12 +103,22 @@ def layer_norm_(x, weight, bias, eps):
 
 @layer_norm_.vjp
 def layer_norm_vjp(g, x, weight, eps, normalised, inverse, needs):
-    if normalised is None:
+    if normalised is None:  # the gradient itself will be differentiated: its parts must be functions of x
         inverse = rsqrt(var_(x, (1,), x.shape[1], True) + eps)
         normalised = (x - mean_(x, (1,), True)) * inverse
-    for_weight = sum_(g * normalised, (0,), False) if needs[1] else None
-    for_bias = sum_(g, (0,), False) if needs[2] else None
+        scaled = g if weight is None else g * weight
+        x = (scaled - mean_(scaled, (1,), True) - normalised * mean_(scaled * normalised, (1,), True)) * inverse
+        return [x, sum_(g * normalised, (0,), False), sum_(g, (0,), False), None]
+    product, for_bias = g * normalised, column_sums(g)
+    for_weight = column_sums(product)
     if needs[0]:
-        g = g if weight is None else g * weight
-        x = (g - mean_(g, (1,), True) - normalised * mean_(g * normalised, (1,), True)) * inverse
-    return [x if needs[0] else None, for_weight, for_bias, None]
+        if weight is not None:
+            g = g * weight
+            product *= weight
+        n = constant(x.shape[1], x.dtype)
+        along, level = row_sums(product) / n, row_sums(g) / n
+        xp.multiply(normalised, along, product)
+        product += level
+        xp.subtract(g, product, product)
+        product *= inverse
+    return [product, for_weight, for_bias, None]

@@ -202,5 +202,8 @@ def index_fill(input, dim, index, value):
             raise RuntimeError(f"index_fill: expected a number or a 0-d value, got shape {value.array.shape}")
         value = as_dtype(value, input.array.dtype)
     x = lifted(input)
-    at = xp.unique(in_range(at, x.array.shape[dim], dim) % x.array.shape[dim])  # what is named twice is filled once
+    n = x.array.shape[dim]
+    if not within(at + n, 2 * n):
+        raise IndexError(f"index_fill: expected {-n} <= index < {n}, got {at.min()} to {at.max()}")
+    at = xp.unique(at % n)  # what is named twice is filled once
     return lowered(put(x, value, (*(ALL,) * dim, at)), input)

@@ -10,13 +10,11 @@ from ..backend import asarray, xp
 @primitive
 def along(x, matrix, dim):
     """A raw matrix (m, n) times x along one dimension of size n, which then has size m."""
-    last = len(x) > 1 and x.strides[0] == x.itemsize and dim  # the batch is last in memory, and shall be
-    if last:
-        x, dim = xp.moveaxis(x, 0, -1), dim - 1
-    shape = x.shape
-    y = matrix @ x.reshape(math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :]))
-    y = y.reshape(*shape[:dim], len(matrix), *shape[dim + 1 :])
-    return xp.moveaxis(y, -1, 0) if last else y
+    if x.strides[0] == x.itemsize and dim > 0 and len(x) > 1:  # images last in memory, where the result has them too
+        return xp.moveaxis(along(xp.moveaxis(x, 0, -1), matrix, dim - 1), -1, 0)
+    before, n, after = x.shape[:dim], x.shape[dim], x.shape[dim + 1 :]
+    y = matrix @ x.reshape(math.prod(before), n, math.prod(after))
+    return y.reshape(*before, len(matrix), *after)
 
 
 along.vjp(lambda g, matrix, dim: along(g, matrix.T, dim))
@@ -25,6 +23,8 @@ along.vjp(lambda g, matrix, dim: along(g, matrix.T, dim))
 @primitive
 def pick(x, index, dim):
     """The elements `index` (a raw array) along one dimension."""
+    if x.strides[0] == x.itemsize and dim > 0 and len(x) > 1:
+        return xp.moveaxis(xp.moveaxis(x, 0, -1).take(index, dim - 1), -1, 0)
     return x.take(index, dim)
 
 

@@ -27,6 +27,15 @@ def leaf(m, *shape, **rule):
     return single(m, *shape, **rule).requires_grad_()
 
 
+def at_every_width(m, tensor):
+    """Texts with two notes behind the numbers, in which each of them sooner or later goes to a line of its own."""
+    texts = []
+    for width in range(15, 65):
+        m.set_printoptions(threshold=0, edgeitems=0, linewidth=width)
+        texts.append(str(tensor))
+    return "\n".join(texts)
+
+
 CASES = {
     "number": lambda m: m.tensor(3.14159),
     "whole number": lambda m: m.tensor(3.0),
@@ -36,6 +45,8 @@ CASES = {
     "small number": lambda m: m.tensor(0.00012),
     "tiny number": lambda m: m.tensor(0.000012),
     "large number": lambda m: m.tensor(123456789.0),
+    "number below 1e8": lambda m: m.tensor([12345678.5, 3e7], dtype=m.float64),
+    "1e8": lambda m: m.tensor([1e8, 5e7]),
     "huge number": lambda m: m.tensor(1e30),
     "not a number": lambda m: m.tensor(NAN),
     "vector": lambda m: m.tensor([0.5, -1.25, 3.0]),
@@ -96,6 +107,7 @@ CASES = {
     "shape": lambda m: m.zeros(2, 3).shape,
     "shape of a number": lambda m: m.tensor(1).shape,
     "named result": lambda m: m.tensor([[3.0, 5.0, 4.0]]).max(1).values,
+    "notes at every width": lambda m: at_every_width(m, leaf(m, 2, 3)),
     "storage": lambda m: m.arange(3.0).untyped_storage(),
 }
 OPTIONS = {

@@ -3,14 +3,14 @@
 import functools
 import math
 
-from ...autograd import wrap
-from ...backend import xp
+from ...autograd import primitive, wrap
+from ...backend import asarray, constant, row_maxima, row_sums, xp
 from ...ops.elementwise import boolean
 from ...ops.linalg import matmul
 from ...ops.reduce import softmax_
 from ...ops.shape import transpose
 from .activation import floating
-from .dropout import dropout
+from .dropout import check_probability, dropout, dropout_mask
 
 
 @functools.lru_cache(16)
@@ -19,22 +19,52 @@ def causal(length, keys, dtype):
     return xp.triu(xp.full((length, keys), -math.inf, dtype), 1)
 
 
-def attention_weights(scores, attn_mask=None):
-    """softmax(scores + mask) over the keys (last); a query that the mask keeps from every key gets zeros.
+def additive(mask, dtype):
+    """A mask as a Tensor to be added to scores, and which queries (None: all) it leaves with any key to look at.
 
-    `attn_mask` broadcasts to the scores: floating, to be added, or boolean, True where a query may look.
+    It is floating, or boolean, True where a query may look at a key. Of a query that may look at none, every score stays.
     """
-    if attn_mask is None:
+    array = mask.array
+    if array.dtype == boolean:
+        array = xp.where(array, 0, -math.inf).astype(dtype)
+        mask = wrap(array)
+    blind = (array == -math.inf).all(-1, keepdims=True)
+    return (wrap(xp.where(blind, 0, array)), ~blind) if blind.any() else (mask, None)
+
+
+def attention_weights(scores, mask=None):
+    """softmax(scores + mask) over the keys (last); a query that the mask keeps from every key gets zeros."""
+    if mask is None:
         return softmax_(scores, scores.array.ndim - 1)
-    mask = attn_mask.array
-    if mask.dtype == boolean:
-        mask = xp.where(mask, 0, -math.inf).astype(scores.array.dtype)
-        attn_mask = wrap(mask)
-    blind = (mask == -math.inf).all(-1, keepdims=True)
-    if not blind.any():
-        return softmax_(scores + attn_mask, scores.array.ndim - 1)
-    scores = scores + wrap(xp.where(blind, 0, mask))
-    return softmax_(scores, scores.array.ndim - 1) * wrap(~blind)
+    mask, seeing = additive(mask, scores.array.dtype)
+    weights = softmax_(scores + mask, scores.array.ndim - 1)
+    return weights if seeing is None else weights * wrap(seeing)
+
+
+@primitive(extras=("weights",))
+def attention_(q, k, v, mask, keep, scale):
+    """softmax(q @ k transposed * scale + mask) * keep @ v; mask and keep may be None."""
+    weights = (q * constant(scale, q.dtype)) @ k.swapaxes(-1, -2)
+    if mask is not None:
+        weights += mask
+    rows = weights.reshape(-1, weights.shape[-1])
+    rows -= row_maxima(rows)
+    xp.exp(rows, rows)
+    rows /= row_sums(rows)
+    return (weights if keep is None else weights * keep) @ v, weights
+
+
+@attention_.vjp
+def attention_vjp(g, y, q, k, v, mask, keep, scale, weights, needs):
+    if weights is None:  # the gradient itself will be differentiated: its parts must be functions of q and k
+        scores = q @ k.swapaxes(-1, -2) * scale
+        weights = softmax_(scores if mask is None else scores + mask, q.ndim - 1)
+    kept = weights if keep is None else weights * keep
+    slope = g @ v.swapaxes(-1, -2)
+    slope = slope if keep is None else slope * keep
+    slope = (slope - (g * y).sum(axis=-1, keepdims=True)) * weights
+    dq, dk = slope @ k * scale, slope.swapaxes(-1, -2) @ q * scale
+    return [dq, dk, kept.swapaxes(-1, -2) @ g, None, None, None]
 
 
 def scaled_dot_product_attention(
@@ -64,5 +94,22 @@ def scaled_dot_product_attention(
             f"{attn_mask.array.dtype}"
         )
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    weights = attention_weights(matmul(query * scale, transpose(key, -2, -1)), attn_mask)
-    return matmul(dropout(weights, dropout_p), value)
+    if not fusable(q, k, value.array, attn_mask):
+        weights = attention_weights(matmul(query * scale, transpose(key, -2, -1)), attn_mask)
+        return matmul(dropout(weights, dropout_p), value)
+    mask, seeing = (None, None) if attn_mask is None else additive(attn_mask, q.dtype)
+    check_probability(dropout_p, "scaled_dot_product_attention")
+    keep = asarray(dropout_mask(dropout_p, (*q.shape[:-1], k.shape[-2]), q.dtype)) if dropout_p else None
+    y = attention_(query, key, value, mask if mask is None else mask.array, keep, scale)
+    return y if seeing is None else y * wrap(seeing)
+
+
+def fusable(q, k, v, mask):
+    """Whether shapes, dtypes and mask are those of the single primitive; the parts know what else there is, or raise."""
+    scores = (*q.shape[:-1], k.shape[-2])
+    if mask is not None and (mask.requires_grad or xp.broadcast_shapes(mask.array.shape, scores) != scores):
+        return False
+    return (
+        q.shape[:-2] == k.shape[:-2] == v.shape[:-2] and q.shape[-1] == k.shape[-1] and k.shape[-2] == v.shape[-2]
+        and q.dtype == k.dtype == v.dtype
+    )  # fmt: skip

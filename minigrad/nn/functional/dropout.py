@@ -2,10 +2,13 @@
 
 import warnings
 
-from ... import random
 from ...autograd import wrap
 from ...ops.inplace import store
+from ...random import default_generator
 from .activation import floating
+
+
+dropout_mask = default_generator.dropout_mask
 
 
 def memory_order(array):
@@ -23,10 +26,10 @@ def dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0:
         return input
     if x.flags.c_contiguous:
-        mask = random.default_generator.dropout_mask(p, x.shape, x.dtype)
+        mask = dropout_mask(p, x.shape, x.dtype)
     else:  # the zeros are drawn in the order of memory
         order = memory_order(x)
-        mask = random.default_generator.dropout_mask(p, tuple(x.shape[i] for i in order), x.dtype)
+        mask = dropout_mask(p, tuple(x.shape[i] for i in order), x.dtype)
         mask = mask.transpose(sorted(range(x.ndim), key=order.__getitem__))
     return masked(input, mask, inplace)
 
@@ -46,7 +49,7 @@ def channel_dropout(input, p, training, inplace):
     x = floating(input, "dropout").array
     if not training or p == 0:
         return input
-    mask = random.default_generator.dropout_mask(p, (*x.shape[:2], *[1] * (x.ndim - 2)), x.dtype)
+    mask = dropout_mask(p, (*x.shape[:2], *[1] * (x.ndim - 2)), x.dtype)
     return masked(input, mask, inplace)
 
 
