@@ -47,7 +47,7 @@ from .tensor import (
 from .cpu import get_num_threads, set_num_threads
 from .utils.dlpack import from_dlpack
 
-concat = concatenate = cat
+clone, concat, concatenate = Tensor.clone, cat, cat
 moveaxis, swapdims = movedim, swapaxes
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 # torch keeps these under `autograd`, where they cannot stand: they use the tensors that are built on it

@@ -31,7 +31,11 @@ def blas_functions():
         library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # finds what that links to as well
     except (AttributeError, OSError):
         return None
-    for name in ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"):
+    for name in (
+        "scipy_openblas_{}_num_threads64_",
+        "scipy_openblas_{}_num_threads",
+        "openblas_{}_num_threads",
+    ):
         try:
             return getattr(library, name.format("get")), getattr(library, name.format("set"))
         except AttributeError:

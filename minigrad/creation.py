@@ -18,7 +18,8 @@ def dtype_of(dtype, operation):
     """The NumPy dtype of a `dtype` argument, where minigrad has it."""
     dtype = xp.dtype(dtype)
     if dtype not in DTYPES or not dtype.isnative:
-        raise TypeError(f"{operation}(): dtype {dtype} is not supported; expected one of {', '.join(map(str, DTYPES))}")
+        expected = ", ".join(map(str, DTYPES))
+        raise TypeError(f"{operation}(): dtype {dtype} is not supported; expected one of {expected}")
     return dtype
 
 
@@ -95,7 +96,8 @@ def items(data):
     """Nested sequences with the Tensors in them, of one element each, as numbers."""
     if isinstance(data, Variable):
         if data.array.size != 1:
-            raise ValueError(f"only one element tensors can be converted to Python scalars, got shape {data.array.shape}")
+            shape = data.array.shape
+            raise ValueError(f"only one element tensors can be converted to Python scalars, got shape {shape}")
         return data.array.item()
     return [items(x) for x in data] if isinstance(data, (list, tuple)) else data
 
@@ -183,7 +185,9 @@ def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=
     if not math.isfinite(start) or not math.isfinite(end):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
-        raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}")
+        raise RuntimeError(
+            f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}"
+        )
     whole = not any(isinstance(x, float) for x in (start, end, step))
     dtype = dtype_of(dtype, "arange") if dtype is not None else int64 if whole else NUMBERS[float]
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
@@ -263,7 +267,8 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
         raise TypeError(f"randint(): expected size to be a tuple of ints, got {size!r}")
     check_device(device, "randint")
     dtype = int64 if dtype is None else dtype_of(dtype, "randint")
-    return made(generator_of(generator, "randint").randint(low, high, size_of((size,), "randint"), dtype), requires_grad)
+    draw = generator_of(generator, "randint").randint
+    return made(draw(low, high, size_of((size,), "randint"), dtype), requires_grad)
 
 
 def randint_like(input, low, high=None, *, dtype=None, device=None, requires_grad=False):
@@ -290,7 +295,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
         return made(generator.normal(mean, std, size_of((size,), "normal"), dtype), requires_grad)
     dtype = result_type(mean, std)
     if dtype.kind != "f" or isinstance(mean, Variable) and mean.array.dtype.kind != "f":
-        raise NotImplementedError(f"normal: not defined for {mean.array.dtype if isinstance(mean, Variable) else dtype}")
+        raise NotImplementedError(f"normal: not defined for {mean.dtype if isinstance(mean, Variable) else dtype}")
     mean, std = (to_numpy(x.array) if isinstance(x, Variable) else np.asarray(x) for x in (mean, std))
     if (std < 0).any():
         raise RuntimeError("normal expects all elements of std >= 0.0")

@@ -1,11 +1,11 @@
-"""torch's questions and orders to the GPU; it takes part in this process only under `MINIGRAD_BACKEND=cupy`."""
+"""torch's questions and orders to the GPU, which takes part only under `MINIGRAD_BACKEND=cupy`."""
 
 from .backend import on_gpu, xp
 from .device import device
 
 
 def is_available():
-    """Whether tensors of this process live on a GPU: under `MINIGRAD_BACKEND=cupy`, whatever the machine has."""
+    """Whether the tensors of this process live on a GPU, which MINIGRAD_BACKEND decides, not the machine."""
     return on_gpu
 
 
@@ -16,7 +16,9 @@ def device_count():
 
 def needed(operation):
     if not on_gpu:
-        raise RuntimeError(f"cuda.{operation}: this process computes on the CPU; MINIGRAD_BACKEND=cupy chooses a GPU")
+        raise RuntimeError(
+            f"cuda.{operation}: this process computes on the CPU; MINIGRAD_BACKEND=cupy chooses a GPU"
+        )
 
 
 def index_of(place, operation):
@@ -47,7 +49,7 @@ def get_device_name(device=None):
 
 
 def synchronize(device=None):
-    """Wait until a GPU has done everything that it was given to do; a timing needs it before the clock is read."""
+    """Wait until a GPU has done all that it was given to do; a timing needs it before the clock is read."""
     index = index_of(device, "synchronize")
     xp.cuda.Device(index).synchronize()
 
@@ -59,7 +61,7 @@ def empty_cache():
 
 
 def manual_seed(seed):
-    """Nothing: there is one random stream, drawn on the host, which `minigrad.manual_seed` seeds on either backend."""
+    """Nothing: there is one random stream on either backend, which `minigrad.manual_seed` seeds."""
     int(seed)
 
 

@@ -1,4 +1,4 @@
-"""Where tensors live: on the CPU, or on a GPU when `MINIGRAD_BACKEND=cupy`; one place for the whole process."""
+"""Where tensors live: on the CPU, or on a GPU when `MINIGRAD_BACKEND=cupy`; one place for a whole process."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,14 @@ class device:
     def __post_init__(self):
         name, colon, number = str(self.type).partition(":")
         if name not in TYPES:
-            raise RuntimeError(f"device: expected {' or '.join(TYPES)} at the start of its name, got {self.type!r}")
+            raise RuntimeError(
+                f"device: expected {' or '.join(TYPES)} at the start of its name, got {self.type!r}"
+            )
         if colon:
             if not number.isdecimal() or self.index is not None:
-                raise RuntimeError(f"device: expected one index, as in 'cuda:1', got {self.type!r}, {self.index!r}")
+                raise RuntimeError(
+                    f"device: expected one index, as in 'cuda:1', got {self.type!r}, {self.index!r}"
+                )
             object.__setattr__(self, "index", int(number))
         object.__setattr__(self, "type", name)
 
@@ -48,6 +52,6 @@ def check_device(wanted, operation):
         here, place = device("cuda", xp.cuda.runtime.getDevice()) if on_gpu else CPU, device(wanted)
         if place.type != here.type or place.index not in (None, here.index or 0):
             raise RuntimeError(
-                f"{operation}: this process computes on {str(here)!r}, got device {str(place)!r}; MINIGRAD_BACKEND "
-                "chooses between CPU and GPU, cuda.set_device between GPUs"
+                f"{operation}: this process computes on {str(here)!r}, got device {str(place)!r}; "
+                "MINIGRAD_BACKEND chooses between CPU and GPU, cuda.set_device between GPUs"
             )

@@ -5,8 +5,8 @@ from collections import namedtuple
 from .autograd import Variable
 from .backend import NUMBERS, xp
 
-FloatInfo = namedtuple("finfo", "bits eps max min tiny smallest_normal resolution dtype")
-IntInfo = namedtuple("iinfo", "bits max min dtype")
+FloatInfo = namedtuple("FloatInfo", "bits eps max min tiny smallest_normal resolution dtype")
+IntInfo = namedtuple("IntInfo", "bits max min dtype")
 
 
 def get_default_dtype():
@@ -18,12 +18,14 @@ def set_default_dtype(d):
     """Make float32 (as it is at first), float64 or float16 the default dtype."""
     dtype = xp.dtype(d)
     if dtype.kind != "f" or dtype.itemsize > 8:
-        raise TypeError(f"set_default_dtype: only floating-point types are supported as the default type, got {dtype}")
+        raise TypeError(
+            f"set_default_dtype: only floating-point types are supported as the default type, got {dtype}"
+        )
     NUMBERS[float] = dtype
 
 
 def finfo(dtype=None):
-    """The limits of a floating dtype, by default the default dtype, as Python numbers: `finfo(float32).eps`."""
+    """The limits of a floating dtype (None: the default dtype) as Python numbers: `finfo(float32).eps`."""
     dtype = get_default_dtype() if dtype is None else xp.dtype(dtype)
     if dtype.kind != "f":
         raise TypeError(f"finfo: expected a floating dtype, got {dtype}; use iinfo for integers")

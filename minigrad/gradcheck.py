@@ -13,19 +13,19 @@ class GradcheckError(RuntimeError):
 
 
 def gradcheck(
-    func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0, check_grad_dtypes=False,
-    fast_mode=False,
+    func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0,
+    check_grad_dtypes=False, fast_mode=False,
 ):  # fmt: skip
     """Whether the gradients of `func(*inputs)` agree with (f(x + eps) - f(x - eps)) / (2 eps).
 
-    `inputs`: a tensor or several. Those that require grad are checked, and should be float64: differences of float32
-    numbers are mostly rounding error. `func` returns a tensor or several, each of them checked that requires grad; it
-    must be deterministic, and the inputs should keep away from its kinks.
+    `inputs`: a tensor or several. Those that require grad are checked, and should be float64: differences of
+    float32 numbers are mostly rounding error. `func` returns a tensor or several, each of them checked that
+    requires grad; it must be deterministic, and the inputs should keep away from its kinks.
 
-    Every entry of the Jacobian may differ by `atol + rtol * |numerical|`. `fast_mode` compares the Jacobian along one
-    random direction of each input and output: a few evaluations instead of two per element. `nondet_tol`: by how much
-    two runs of the same backward may differ. `check_grad_dtypes`: whether a gradient must have the dtype of its
-    input. GradcheckError where something is wrong, or False without `raise_exception`.
+    Every entry of the Jacobian may differ by `atol + rtol * |numerical|`. `fast_mode` compares the Jacobian
+    along one random direction of each input and output: a few evaluations instead of two per element.
+    `nondet_tol`: by how much two runs of the same backward may differ. `check_grad_dtypes`: refuse a gradient
+    of another dtype than its input. GradcheckError where something is wrong, False without `raise_exception`.
     """
     try:
         check(func, as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode)
@@ -40,20 +40,24 @@ def gradgradcheck(
     func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0,
     check_grad_dtypes=False, fast_mode=False,
 ):  # fmt: skip
-    """`gradcheck` of the gradients themselves: of backward, as a function of `inputs` and of the incoming gradients.
+    """`gradcheck` of the gradients themselves: of backward, as a function of `inputs` and `grad_outputs`.
 
-    `grad_outputs`: those incoming gradients, by default random numbers between -1 and 1.
+    `grad_outputs`: the incoming gradients, by default random numbers between -1 and 1.
     """
     inputs = as_tuple(inputs)
     if grad_outputs is None:
         draw = Generator().uniform
         outputs = differentiable(as_tuple(func(*inputs)))
-        grad_outputs = [wrap(asarray(draw(-1, 1, y.shape, float64))).to(y.dtype).requires_grad_() for y in outputs]
+        grad_outputs = [
+            wrap(asarray(draw(-1, 1, y.shape, float64))).to(y.dtype).requires_grad_() for y in outputs
+        ]
     grad_outputs = as_tuple(grad_outputs)
 
     def backward(*arguments):
         xs, gs = arguments[: len(inputs)], arguments[len(inputs) :]
-        found = grad(differentiable(as_tuple(func(*xs))), differentiable(xs), gs, create_graph=True, allow_unused=True)
+        found = grad(
+            differentiable(as_tuple(func(*xs))), differentiable(xs), gs, create_graph=True, allow_unused=True
+        )
         return [g for g in found if g is not None]
 
     return gradcheck(
@@ -81,7 +85,13 @@ def check(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mod
     u, v = ([random_direction(t, generator) if fast_mode else None for t in tensors] for tensors in (xs, ys))
     numerical = [differences(func, inputs, x, chosen, eps) for x, chosen in zip(xs, u)]
     if not ys:
-        if any(d.any() for rows in numerical for row in rows for y, d in zip(results, row) if y.is_floating_point()):
+        if any(
+            d.any()
+            for rows in numerical
+            for row in rows
+            for y, d in zip(results, row)
+            if y.is_floating_point()
+        ):
             raise GradcheckError("Numerical gradient for function expected to be zero")
         return
     for i, y in enumerate(ys):
@@ -95,7 +105,8 @@ def check(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mod
                     raise GradcheckError(
                         f"Jacobian mismatch for output {i} with respect to input {j},\n"
                         f"numerical:{wrap(n)}\nanalytical:{wrap(a)}\n"
-                        + "(along one random direction; all entries without fast_mode)\n" * fast_mode
+                        + "(along one random direction; all entries without fast_mode)\n"
+                        * fast_mode
                     )
     for g in grad(ys, xs, [wrap(xp.zeros_like(y.array)) for y in ys], allow_unused=True):
         if g is not None and g.array.any():
@@ -107,22 +118,23 @@ def check_inputs(inputs):
         if isinstance(x, Variable) and x.requires_grad:
             if x.dtype != float64:
                 warnings.warn(
-                    f"Input #{i} requires gradient and is not a double precision floating point. This check will "
-                    "likely fail if all the inputs are not of double precision floating point.",
+                    f"Input #{i} requires gradient and is not a double precision floating point. This check "
+                    "will likely fail if all the inputs are not of double precision floating point.",
                     stacklevel=4,
                 )
             if any(stride == 0 and n > 1 for stride, n in zip(x.array.strides, x.array.shape)):
                 raise RuntimeError(
-                    f"The {i}th input has a dimension with stride 0: its elements share memory and cannot be changed "
-                    "one by one. Call .contiguous() on it before passing it to gradcheck."
+                    f"The {i}th input has a dimension with stride 0: its elements share memory and cannot be "
+                    "changed one by one. Call .contiguous() on it before passing it to gradcheck."
                 )
     if not differentiable(inputs):
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have "
+            "requires_grad=True."
         )
 
 
-# ------------------------------------------------------------------------------------------------ the two Jacobians
+# ------------------------------------------------------------------------------------------ the two Jacobians
 
 
 def random_direction(tensor, generator):
@@ -161,8 +173,8 @@ def differences(func, inputs, x, chosen, eps):
             for a, b in zip(above, below):
                 if a.shape != b.shape:
                     raise RuntimeError(
-                        f"Expected `func` to return outputs with the same shape when inputs are perturbed by eps "
-                        f"{eps}, but got {a.size} and {b.size} elements"
+                        f"Expected `func` to return outputs with the same shape when inputs are perturbed by "
+                        f"eps {eps}, but got {a.size} and {b.size} elements"
                     )
             rows.append([(a - b) / (2 * eps) for a, b in zip(above, below)])
     finally:
@@ -181,8 +193,9 @@ def gradients(y, xs, chosen, nondet_tol, check_grad_dtypes):
                 raise GradcheckError(f"Gradient has dtype mismatch: {a.dtype} for an input of {x.dtype}")
             if a is not None and (abs(a.array - b.array) > nondet_tol).any():
                 raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
-                    f"gives different values. The tolerance for nondeterminism was {nondet_tol}."
+                    "Backward is not reentrant, i.e., running backward with same input and grad_output "
+                    "multiple times gives different values. "
+                    f"The tolerance for nondeterminism was {nondet_tol}."
                 )
         arrays = [xp.zeros(x.shape) if a is None else a.array for x, a in zip(xs, first)]
         columns.append([array.astype(float64).reshape(-1) for array in arrays])

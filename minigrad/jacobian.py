@@ -1,8 +1,8 @@
 """Whole Jacobians and Hessians, and products with them: `torch.autograd.functional`.
 
-Every function here takes `func`, a function of one tensor or several, and `inputs`, a tensor or a tuple; results come
-in the structure of `inputs` and of what `func` returns. They are constants, unless `create_graph` asks for results
-that can be differentiated themselves.
+Every function here takes `func`, a function of one tensor or several, and `inputs`, a tensor or a tuple;
+results come in the structure of `inputs` and of what `func` returns. They are constants, unless
+`create_graph` asks for results that can be differentiated themselves.
 """
 
 from .autograd import Variable, enable_grad, grad, wrap
@@ -23,7 +23,10 @@ def as_given(results, like):
 
 def inputs_of(inputs, create_graph):
     """Tensors with the values of the inputs whose gradients can be asked for."""
-    return [x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in as_tuple(inputs)]
+    return [
+        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
+        for x in as_tuple(inputs)
+    ]
 
 
 def gradients(ys, xs, gs, create_graph):
@@ -36,14 +39,18 @@ def gradients(ys, xs, gs, create_graph):
 
 
 def vector(v, like, operation):
-    """The vector of a product, as a tuple, checked against the tensors that it goes with; of a single element, 1."""
+    """The vector of a product, checked against the tensors that it goes with; of one element by default 1."""
     if v is None:
         if len(like) > 1 or like[0].numel() != 1:
-            raise RuntimeError(f"{operation}: the vector v can only be None where it goes with a single element")
+            raise RuntimeError(
+                f"{operation}: the vector v can only be None where it goes with a single element"
+            )
         return [ones_like(like[0])]
     v = as_tuple(v)
     if [x.shape for x in v] != [x.shape for x in like]:
-        raise RuntimeError(f"{operation}: expected v of shapes {[x.shape for x in like]}, got {[x.shape for x in v]}")
+        raise RuntimeError(
+            f"{operation}: expected v of shapes {[x.shape for x in like]}, got {[x.shape for x in v]}"
+        )
     return v
 
 
@@ -77,7 +84,9 @@ def gradient_of(func, operation):
         y = func(*xs)
         if not isinstance(y, Variable) or y.numel() != 1:
             got = f"shape {y.shape}" if isinstance(y, Variable) else type(y).__name__
-            raise RuntimeError(f"{operation}: expected func to return a Tensor with a single element, got {got}")
+            raise RuntimeError(
+                f"{operation}: expected func to return a Tensor with a single element, got {got}"
+            )
         return tuple(gradients([y], xs, [ones_like(y)], True))
 
     return gradient
@@ -103,7 +112,7 @@ def vjp(func, inputs, v=None, create_graph=False):
 def jvp(func, inputs, v=None, create_graph=False):
     """(outputs, J v): v has the shapes of the inputs.
 
-    v' J is linear in v, and its derivative along another vector is a product from the other side: two backwards.
+    v' J is linear in v, and its derivative along u is J u: two backwards give a product from the other side.
     """
     xs = inputs_of(inputs, create_graph)
     outputs = func(*xs)
@@ -117,7 +126,9 @@ def jvp(func, inputs, v=None, create_graph=False):
 def vhp(func, inputs, v=None, create_graph=False):
     """(output, v' H) of a function of one output element: the gradient's gradient along v."""
     output = func(*as_tuple(inputs))
-    _, products = vjp(gradient_of(func, "vhp"), as_tuple(inputs), vector(v, as_tuple(inputs), "vhp"), create_graph)
+    _, products = vjp(
+        gradient_of(func, "vhp"), as_tuple(inputs), vector(v, as_tuple(inputs), "vhp"), create_graph
+    )
     return constant([output], create_graph)[0], as_given(products, inputs)
 
 

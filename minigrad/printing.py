@@ -3,9 +3,10 @@
     tensor([[1.0000, 0.2500],
             [3.0000, 4.5000]], grad_fn=<MulBackward0>)
 
-All numbers of a tensor share one format: without digits after the point where all are whole ("3."), else with
-`precision` digits; in scientific notation where the magnitudes span more than three decades, exceed 1e8 or fall below
-1e-4. The dtype is shown where it could not be guessed, the device never, so that a script prints the same on a GPU.
+All numbers of a tensor share one format: without digits after the point where all are whole ("3."), else
+with `precision` digits; in scientific notation where the magnitudes span more than three decades, exceed 1e8
+or fall below 1e-4. The dtype is shown where it could not be guessed, the device never: a script prints the
+same on a GPU.
 """
 
 import contextlib
@@ -22,8 +23,9 @@ from .backend import NUMBERS, to_numpy, xp
 class PrintOptions:
     """How to print numbers.
 
-    `precision`: digits after the point. `threshold`: of a tensor with more elements, each dimension shows `edgeitems`
-    at its begin and end. `linewidth`: in characters. `sci_mode`: scientific notation; None: where the values need it.
+    `precision`: digits after the point. `threshold`: of a tensor with more elements, each dimension shows
+    `edgeitems` at its begin and end only. `linewidth`: in characters. `sci_mode`: scientific notation; None:
+    where the values need it.
     """
 
     precision: int = 4
@@ -34,19 +36,26 @@ class PrintOptions:
 
 
 PROFILES = {
-    "default": PrintOptions(), "short": PrintOptions(precision=2, edgeitems=2), "full": PrintOptions(threshold=math.inf)
-}  # fmt: skip
+    "default": PrintOptions(),
+    "short": PrintOptions(precision=2, edgeitems=2),
+    "full": PrintOptions(threshold=math.inf),
+}
 options = PrintOptions()
 
 
-def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
-    """Change how tensors print; see PrintOptions. None leaves an option as it is, but `sci_mode` back to automatic.
+def set_printoptions(
+    precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
+):
+    """Change how tensors print; see PrintOptions.
 
-    `profile`: "default", "short" (2 digits, 2 items at the edges) or "full" (nothing left out); it comes first.
+    None leaves an option as it is, but makes `sci_mode` automatic again. `profile`: "default", "short"
+    (2 digits, 2 items at the edges) or "full" (nothing left out); it comes first.
     """
     if profile is not None:
         if profile not in PROFILES:
-            raise ValueError(f"set_printoptions: expected profile to be one of {list(PROFILES)}, got {profile!r}")
+            raise ValueError(
+                f"set_printoptions: expected profile to be one of {list(PROFILES)}, got {profile!r}"
+            )
         options.__dict__.update(dataclasses.asdict(PROFILES[profile]))
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     options.__dict__.update({name: value for name, value in given.items() if value is not None})
@@ -69,18 +78,24 @@ def printoptions(**changes):
         set_printoptions(**before)
 
 
-# ------------------------------------------------------------------------------------------------------ the numbers
+# ------------------------------------------------------------------------------------------------ the numbers
 
 
 def number_format(array):
     """How to write a number among those of a host array, and the width of the widest."""
     scientific, whole, measured = False, True, array
     if array.dtype.kind == "f":
-        measured = array[np.isfinite(array) & (array != 0)].astype("float64")  # infinities and zeros fit in anywhere
+        measured = array[np.isfinite(array) & (array != 0)].astype(
+            "float64"
+        )  # infinities and zeros fit in anywhere
         if measured.size:
             sizes = abs(measured)
             low, high = sizes.min().item(), sizes.max().item()
-            scientific = high / low > 1000 or high > 1e8 or low < 1e-4 if options.sci_mode is None else options.sci_mode
+            scientific = (
+                high / low > 1000 or high > 1e8 or low < 1e-4
+                if options.sci_mode is None
+                else options.sci_mode
+            )
             whole = (measured == np.ceil(measured)).all()
 
     def written(value):
@@ -107,7 +122,7 @@ def edges(array, cut):
 
 
 def numbers(array, cut, indent, written, width):
-    """The brackets with the numbers in them; `cut`: for every dimension, whether items are left out at its middle."""
+    """The brackets with the numbers in them; `cut`: for every dimension, whether its middle is left out."""
     if array.ndim == 0:
         return written(array.item()).rjust(width)
     at = options.edgeitems
@@ -124,7 +139,7 @@ def numbers(array, cut, indent, written, width):
     return "[" + ("," + "\n" * gap + " " * (indent + 1)).join(rows) + "]"
 
 
-# ------------------------------------------------------------------------------------------------------- the tensor
+# ------------------------------------------------------------------------------------------------- the tensor
 
 
 def text_of(tensor):
@@ -159,7 +174,7 @@ def text_of(tensor):
     return text + ")"
 
 
-# ----------------------------------------------------------------------------------------------- torch's node names
+# ----------------------------------------------------------------------------------------- torch's node names
 
 
 def name_of_slice(node):
@@ -179,7 +194,7 @@ def name_of_permutation(node):
 
 
 def whole_or_not(whole, part):
-    """The name of a reduction: torch has one derivative for that to a single number, and one for the others."""
+    """The name of a reduction: torch has one derivative for that to a single number, one for the others."""
     return lambda node: part if node.shape else whole
 
 
@@ -189,14 +204,15 @@ def name_of_piece(node):
 
 titles.update(
     amax=whole_or_not("MaxBackward1", "AmaxBackward0"), amin=whole_or_not("MinBackward1", "AminBackward0"),
-    batch_norm="NativeBatchNormBackward0", batched="BmmBackward0", cast="ToCopyBackward0", clamp="ClampBackward1",
-    contiguous_copy="CloneBackward0", copied="CloneBackward0", cross_entropy="NllLossBackward0",
+    batch_norm="NativeBatchNormBackward0", batched="BmmBackward0", cast="ToCopyBackward0",
+    clamp="ClampBackward1", contiguous_copy="CloneBackward0", copied="CloneBackward0",
+    cross_entropy="NllLossBackward0",
     gather="IndexBackward0", gelu_by_tanh="GeluBackward0", layer_norm="NativeLayerNormBackward0",
     linear=lambda node: "MmBackward0" if node.parents[2] is None else "AddmmBackward0",
     logsigmoid="LogSigmoidBackward0", mean=whole_or_not("MeanBackward0", "MeanBackward1"),
     norm="LinalgVectorNormBackward0", overwrite="CopyBackwards",
     permute=name_of_permutation, pick="IndexBackward0", piece=name_of_piece, power="PowBackward1",
-    power_of_number="PowBackward0", prelu="PreluKernelBackward0", put="IndexPutBackward0", reshape="ViewBackward0",
-    rows="IndexBackward0", scaled_rows="EmbeddingBackward0", slice=name_of_slice, square="PowBackward0",
-    sum=whole_or_not("SumBackward0", "SumBackward1"), written="CopySlices",
+    power_of_number="PowBackward0", prelu="PreluKernelBackward0", put="IndexPutBackward0",
+    reshape="ViewBackward0", rows="IndexBackward0", scaled_rows="EmbeddingBackward0", slice=name_of_slice,
+    square="PowBackward0", sum=whole_or_not("SumBackward0", "SumBackward1"), written="CopySlices",
 )  # fmt: skip

@@ -17,7 +17,7 @@ float16, float32, float64 = map(xp.dtype, ("float16", "float32", "float64"))
 int8, int16, int32, int64, uint8 = map(xp.dtype, ("int8", "int16", "int32", "int64", "uint8"))
 bool = xp.dtype("bool")
 DTYPES = (float16, float32, float64, int8, int16, int32, int64, uint8, bool)
-TYPES = dict(zip("Half Float Double Char Short Int Long Byte Bool".split(), DTYPES))  # torch's older names for them
+TYPES = dict(zip("Half Float Double Char Short Int Long Byte Bool".split(), DTYPES))  # torch's older names
 
 
 class Size(tuple):
@@ -46,15 +46,16 @@ class Size(tuple):
 class Tensor(Variable):
     """An array of numbers of one dtype, and where it came from.
 
-    `Tensor(2, 3)` is uninitialised memory and `Tensor([1, 2])` a copy, both of the default dtype, as in torch;
-    `tensor(...)` infers.
+    `Tensor(2, 3)` is uninitialised memory and `Tensor([1, 2])` a copy, both of the default dtype, as in
+    torch; `tensor(...)` infers.
     """
 
     __slots__ = ()
 
     def __new__(cls, *data):
         if len(data) == 1 and not isinstance(data[0], int):
-            array = asarray(data[0].array if isinstance(data[0], Variable) else data[0]).astype(NUMBERS[float])
+            values = data[0].array if isinstance(data[0], Variable) else data[0]
+            array = asarray(values).astype(NUMBERS[float])
         else:
             array = xp.empty(data or (0,), NUMBERS[float])
         self = new(cls)
@@ -101,7 +102,7 @@ class Tensor(Variable):
         return self.array.itemsize
 
     def data_ptr(self):
-        """The address of the first element; equal for two tensors that begin at the same place of one memory."""
+        """The address of the first element: equal for two tensors that begin at one place of one memory."""
         return address(self.array) if self.array.size else 0
 
     def storage(self):
@@ -235,7 +236,8 @@ class Tensor(Variable):
     def numpy(self, *, force=False):
         """The elements as a NumPy array, which shares the memory on the CPU.
 
-        RuntimeError where the tensor requires grad, since autograd would not see what NumPy does; `force` detaches it.
+        RuntimeError where the tensor requires grad, since autograd would not see what NumPy does; `force`
+        detaches it.
         """
         if not force and self.current_node() is not None:
             raise RuntimeError(
@@ -248,7 +250,8 @@ class Tensor(Variable):
     def __array__(self, dtype=None, copy=None):
         array = self.numpy()
         if copy is False and (on_gpu or dtype is not None and array.dtype != dtype):
-            raise ValueError(f"a Tensor of {array.dtype} on {self.device} cannot become a NumPy array without a copy")
+            got = f"{array.dtype} on {self.device}"
+            raise ValueError(f"a Tensor of {got} cannot become a NumPy array without a copy")
         return array.astype(dtype or array.dtype, copy=copy is True)
 
     def __array_wrap__(self, array, context=None, return_scalar=False):
@@ -286,7 +289,7 @@ class Tensor(Variable):
 
     def single(self):
         if self.array.size != 1:
-            raise ValueError(f"only one element tensors can be converted to Python scalars, got {self.array.shape}")
+            raise ValueError(f"only one element tensors can be converted to Python scalars, got {self.shape}")
         return self.array.item()
 
     def __index__(self):
@@ -296,7 +299,8 @@ class Tensor(Variable):
 
     def __contains__(self, element):
         if not isinstance(element, (Variable, *NUMBERS, RAW)):
-            raise RuntimeError(f"in: only a Tensor or a number can be in a Tensor, got {type(element).__name__}")
+            got = type(element).__name__
+            raise RuntimeError(f"in: only a Tensor or a number can be in a Tensor, got {got}")
         return (self == element).any().item()
 
     __repr__ = printing.text_of
@@ -352,7 +356,7 @@ class Tensor(Variable):
         return y.clone() if copy and y is self else y
 
     def type(self, dtype=None):
-        """The tensor in another dtype, or in that of a name such as "minigrad.FloatTensor"; without one, that name."""
+        """The tensor in another dtype, also by a name such as "minigrad.FloatTensor"; without one, that name."""
         place = "minigrad.cuda." if on_gpu else "minigrad."
         names = {f"{place}{kind}Tensor": dtype for kind, dtype in TYPES.items()}
         if dtype is None:
@@ -378,7 +382,7 @@ class Tensor(Variable):
         return self.to(bool)
 
     def cpu(self):
-        """The tensor itself: it stays where this process computes, and `numpy` brings its numbers to the host."""
+        """The tensor itself: it stays where this process computes; `numpy` brings its numbers to the host."""
         return self
 
     def cuda(self):
@@ -436,7 +440,8 @@ class Tensor(Variable):
 def remade(cls, array, requires_grad, attributes):
     """A leaf around an array: what a tensor becomes when it is copied or comes out of a pickle."""
     tensor = new(cls)
-    tensor.array, tensor.node, tensor.version, tensor.origin = canonical(asarray(array)), None, Version(), None
+    tensor.array, tensor.node = canonical(asarray(array)), None
+    tensor.version, tensor.origin = Version(), None
     tensor.__dict__.update(attributes)
     return tensor.requires_grad_(requires_grad)
 

@@ -1,8 +1,8 @@
 """What the tests of the families of operations share: the same lines run by torch and by minigrad, from a make script.
 
-A script `reference/make_<family>.py` has three tables of functions that take the library first, `torch` or `minigrad`:
-DERIVATIVES, name: (function of tensors, float64 arrays); VALUES, name: function; and ERRORS, name: function that raises.
-What torch gives for them is stored in `reference/<family>.npz`.
+A script `reference/make_<family>.py` has three tables of functions that take the library first, `torch` or
+`minigrad`: DERIVATIVES, name: (function of tensors, float64 arrays); VALUES, name: function; and ERRORS, name:
+function that raises. What torch gives for them is stored in `reference/<family>.npz`.
 """
 
 import functools
@@ -77,7 +77,12 @@ class Family:
 
     def pytest_generate_tests(self, metafunc):
         tables = runpy.run_path(str(REFERENCE / f"make_{self.family}.py"))
-        for argument, table in (("case", "DERIVATIVES"), ("smooth", "DERIVATIVES"), ("value", "VALUES"), ("error", "ERRORS")):
+        for argument, table in (
+            ("case", "DERIVATIVES"),
+            ("smooth", "DERIVATIVES"),
+            ("value", "VALUES"),
+            ("error", "ERRORS"),
+        ):
             if argument in metafunc.fixturenames:
                 names = [name for name in tables[table] if argument != "smooth" or name not in self.kinks]
                 metafunc.parametrize(argument, [(name, tables[table][name]) for name in names], ids=names)
@@ -88,7 +93,9 @@ class Family:
     def test_derivatives_are_those_stored_from_torch(self, case):
         name, (function, arrays) = case
         with np.errstate(all="ignore"):
-            self.compare(name, len(arrays), derivatives(mg, function, arrays), stored(self.family)[0][f"derivatives {name}"])
+            self.compare(
+                name, len(arrays), derivatives(mg, function, arrays), stored(self.family)[0][f"derivatives {name}"]
+            )
 
     def test_derivatives_are_those_of_torch(self, case):
         torch = pytest.importorskip("torch")

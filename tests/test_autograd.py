@@ -123,7 +123,8 @@ def switched(m):
 
 def decorated(m):
     x, found = leaf(m), []
-    for decorator in (m.no_grad, m.inference_mode, m.no_grad(), m.enable_grad(), m.inference_mode(), m.set_grad_enabled):
+    decorators = m.no_grad, m.inference_mode, m.no_grad(), m.enable_grad(), m.inference_mode(), m.set_grad_enabled
+    for decorator in decorators:
         decorator = decorator(False) if decorator is m.set_grad_enabled else decorator
         function = decorator(lambda n: x * x if n == 0 else function(n - 1))  # noqa: B023
         found += [function(0).requires_grad, function(3).requires_grad, m.is_grad_enabled()]
@@ -165,9 +166,8 @@ def double_backward(m):
 
 
 def diamond(m):
-    x = leaf(m)
+    x = y = leaf(m)
     for _ in range(3):
-        y = x if _ == 0 else y  # noqa: F821
         y = y * 2 + y
     return m.autograd.grad((y * x + y).sum(), x)[0]
 
@@ -201,7 +201,7 @@ RESULTS = {
     "unused, as zeros": (lambda m: m.autograd.grad(leaf(m).sum(), leaf(m), materialize_grads=True)[0], [0, 0, 0]),
     "gradient of another dtype": (lambda m: m.autograd.grad((x := leaf(m)) * 2, x, m.ones(3).double())[0], [2, 2, 2]),
     "leaves": (
-        lambda m: m.tensor([leaf(m).is_leaf, (leaf(m) * 1).is_leaf, m.ones(1).is_leaf, (leaf(m) * 1).detach().is_leaf]),
+        lambda m: m.tensor([x.is_leaf for x in (leaf(m), leaf(m) * 1, m.ones(1), (leaf(m) * 1).detach())]),
         [True, False, True, True],
     ),
 }  # fmt: skip
@@ -225,28 +225,28 @@ ERRORS = [
     (repeated(lambda m, x: x.exp()), RuntimeError, "Trying to backward through the graph a second time"),
     (lambda m: (leaf(m) * 2).backward(), RuntimeError, "grad can be implicitly created only for scalar outputs"),
     (lambda m: m.autograd.grad(leaf(m) * 2, leaf(m)), RuntimeError, "grad can be implicitly created only for scalar"),
-    (lambda m: m.ones(1).backward(), RuntimeError, "element 0 of tensors does not require grad and does not have a grad_fn"),
+    (lambda m: m.ones(1).backward(), RuntimeError, "element 0 of tensors does not require grad"),
     (lambda m: (leaf(m) * 2).detach().sum().backward(), RuntimeError, "does not have a grad_fn"),
     (lambda m: (leaf(m) * 2).backward(m.ones(2)), RuntimeError, r"Mismatch in shape: grad_output\[0\]"),
     (lambda m: (leaf(m) * 2).backward(m.ones(1, 3)), RuntimeError, "Mismatch in shape"),
     (lambda m: m.autograd.grad(leaf(m) * 2, leaf(m), [2.0]), TypeError, "gradients can be either Tensors or None"),
     (lambda m: m.autograd.grad(leaf(m).sum(), leaf(m)), RuntimeError, "appears to not have been used in the graph"),
-    (lambda m: m.autograd.grad(leaf(m).sum(), m.ones(3)), RuntimeError, "One of the differentiated Tensors does not require"),
+    (lambda m: m.autograd.grad(leaf(m).sum(), m.ones(3)), RuntimeError, "differentiated Tensors does not require grad"),
     (lambda m: m.autograd.grad(leaf(m).sum(), []), RuntimeError, r"`inputs` argument to `grad\(\)` cannot be empty"),
-    (lambda m: leaf(m).sum().backward(inputs=[]), RuntimeError, r"`inputs` argument to `backward\(\)` cannot be empty"),
+    (lambda m: leaf(m).sum().backward(inputs=[]), RuntimeError, r"argument to `backward\(\)` cannot be empty"),
     (lambda m: leaf(m).sum().backward(inputs=[m.ones(2)]), RuntimeError, "requires?_? ?grad"),
     (
         lambda m: m.autograd.grad(leaf(m).sum(), leaf(m), allow_unused=False, materialize_grads=True),
         ValueError, "xpected allow_unused",
     ),
     (lambda m: m.ones(2, dtype=m.int64).requires_grad_(), RuntimeError, "(?i)only tensors of floating point"),
-    (lambda m: (leaf(m) * 2).requires_grad_(False), RuntimeError, "you can only change requires_grad flags of leaf variables"),
+    (lambda m: (leaf(m) * 2).requires_grad_(False), RuntimeError, "only change requires_grad flags of leaf"),
     (lambda m: m.ones(2).retain_grad(), RuntimeError, "can't retain_grad on Tensor that has requires_grad=False"),
-    (lambda m: m.ones(2).register_hook(print), RuntimeError, "cannot register a hook on a tensor that doesn't require"),
+    (lambda m: m.ones(2).register_hook(print), RuntimeError, "cannot register a hook on a tensor that"),
     (lambda m: (leaf(m) * 2)[0].detach_(), RuntimeError, "Can't detach views in-place"),
     (lambda m: leaf(m).numpy(), RuntimeError, r"Can't call numpy\(\) on Tensor that requires grad"),
-    (lambda m: setattr(leaf(m), "grad", m.ones(2)), RuntimeError, "assigned grad has data of|assign(ing)? a gradient"),
-    (lambda m: setattr(leaf(m), "grad", m.ones(3).double()), RuntimeError, "assigned grad has data of|assign(ing)? a gradient"),
+    (lambda m: setattr(leaf(m), "grad", m.ones(2)), RuntimeError, "assigned grad|assign(ing)? a gradient"),
+    (lambda m: setattr(leaf(m), "grad", m.ones(3).double()), RuntimeError, "assigned grad|assign(ing)? a gradient"),
     (lambda m: setattr(leaf(m), "grad", 3), TypeError, "assigned grad expected to be a Tensor or None"),
 ]  # fmt: skip
 for answer, error in (
@@ -342,7 +342,7 @@ def test_backward_records_only_under_create_graph_and_restores_the_mode():
     y.register_hook(lambda g: modes.append((mg.is_grad_enabled(), g.requires_grad)))
     y.sum().backward(retain_graph=True)
     with mg.no_grad():
-        (g,) = autograd.grad(y.sum() if False else y, x, mg.ones(3), retain_graph=True, create_graph=True)
+        (g,) = autograd.grad(y, x, mg.ones(3), retain_graph=True, create_graph=True)
         assert not mg.is_grad_enabled()
     assert modes == [(False, False), (True, False)]
     assert g.requires_grad
@@ -434,7 +434,7 @@ def test_only_the_derivatives_that_are_needed_are_computed():
 
 def test_only_what_depends_on_a_leaf_requires_grad():
     x, constant = leaf(), mg.ones(3)
-    for function in (lambda a: a[0], lambda a: a.exp(), lambda a: a * 2, lambda a: mg.where(a > 0, a, 0), lambda a: a.sum()):
+    for function in (lambda a: a[0], mg.exp, lambda a: a * 2, lambda a: mg.where(a > 0, a, 0), mg.sum):
         assert function(x).requires_grad
         assert not function(constant).requires_grad
         assert not function(x.detach()).requires_grad
@@ -497,7 +497,7 @@ def assert_long_chain_works(step, start, length=100_000):
     gc.collect()
     gc.disable()
     try:
-        began = time.perf_counter()
+        began = time.process_time()
         leaf_, references = mg.ones(2, requires_grad=True), []
         x = start(leaf_)
         for i in range(length):
@@ -508,7 +508,7 @@ def assert_long_chain_works(step, start, length=100_000):
         assert leaf_.grad.tolist() == [1, 1]
         del x
         assert not any(reference() for reference in references)
-        assert time.perf_counter() - began < 20
+        assert time.process_time() - began < 20
     finally:
         gc.enable()
 
@@ -591,10 +591,11 @@ def test_a_primitive_of_ones_own():
         difference = a - b
         return (difference * difference).sum(axis=0), difference
 
-    distance.vjps(
-        a=lambda g, a, b, shape, difference: g * 2 * ((a - b) if difference is None else difference) * (shape[0] / shape[0]),
-        b=lambda g, a, b, shape, difference: g * -2 * ((a - b) if difference is None else difference) * (len(shape) - 1),
-    )
+    def distance_vjp(g, a, b, shape, difference):
+        assert shape == (3, 2)
+        return g * 2 * (a - b if difference is None else difference)
+
+    distance.vjps(a=distance_vjp, b=lambda g, a, b, shape, difference: -distance_vjp(g, a, b, shape, difference))
     check_gradients(distance, np.array([[0.3, -0.7]] * 3), np.array([[0.5, 0.2]] * 3))
 
 

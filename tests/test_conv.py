@@ -94,7 +94,9 @@ def test_a_transposed_convolution_is_the_transpose(geometry):
     z = mg.tensor(numbers(*y.shape, seed=5))
     space = [
         (n - 1) * s - 2 * p + d * (k - 1) + 1
-        for n, s, p, d, k in zip(y.shape[2:], options["stride"], options["padding"], options["dilation"], w.shape[2:])
+        for n, s, p, d, k in zip(
+            y.shape[2:], options["stride"], options["padding"], options["dilation"], w.shape[2:]
+        )
     ]
     extra = [n - least for n, least in zip(x.shape[2:], space)]
     back = F.conv_transpose2d(z, mg.tensor(w), output_padding=extra, **options) if min(extra) >= 0 else None
@@ -150,7 +152,10 @@ def test_any_order_of_memory(name, n):
 
 def step(n, groups=1):
     """The output and gradients of a convolution and of a transposed one."""
-    x, w = mg.tensor(numbers(n, 4, 9, 8), requires_grad=True), mg.tensor(numbers(4, 4 // groups, 3, 3), requires_grad=True)
+    x, w = (
+        mg.tensor(numbers(n, 4, 9, 8), requires_grad=True),
+        mg.tensor(numbers(4, 4 // groups, 3, 3), requires_grad=True),
+    )
     y = F.conv2d(x, w, stride=2, padding=1, groups=groups)
     z = F.conv_transpose2d(y, w, stride=2, groups=groups)
     return [t.detach().numpy() for t in (y, z, *mg.autograd.grad([z], [x, w], [z.detach()]))]
@@ -190,7 +195,9 @@ def test_an_error_in_another_thread_is_raised():
         mg.set_num_threads(before)
 
 
-@pytest.mark.parametrize("n, error", [(0, RuntimeError), (-1, RuntimeError), (1.5, TypeError), (True, TypeError)])
+@pytest.mark.parametrize(
+    "n, error", [(0, RuntimeError), (-1, RuntimeError), (1.5, TypeError), (True, TypeError)]
+)
 def test_numbers_of_threads_that_are_refused(n, error):
     with pytest.raises(error):
         mg.set_num_threads(n)
@@ -219,7 +226,19 @@ def test_every_result_keeps_the_images_last_where_they_are_many():
         assert tensor.detach().numpy().strides[0] == 4, name
 
 
-def test_weights_change_in_place_is_noticed():
+@pytest.mark.parametrize("n", [2, 20])
+def test_without_channels_only_the_bias_is_left(n):
+    x, w = mg.zeros(n, 0, 5, 6, requires_grad=True), mg.zeros(3, 0, 3, 2, requires_grad=True)
+    y = F.conv2d(x, w, mg.tensor([1.0, 2.0, 3.0]))
+    assert y.shape == (n, 3, 3, 5)
+    np.testing.assert_array_equal(
+        y.detach().numpy(), np.broadcast_to(np.array([1, 2, 3]).reshape(3, 1, 1), y.shape)
+    )
+    y.sum().backward()
+    assert x.grad.shape == x.shape and w.grad.shape == w.shape
+
+
+def test_a_change_of_the_weights_in_place_is_noticed():
     x, w = mg.randn(2, 1, 4, 4).requires_grad_(), mg.randn(1, 1, 2, 2).requires_grad_()
     y = F.conv2d(x, w)
     with mg.no_grad():

@@ -119,6 +119,15 @@ def test_errors():
 # ------------------------------------------------------------------------------------------------- difficulty
 
 
+@pytest.fixture
+def one_thread():
+    """Where other processes want the cores too, threads that wait for each other take ten times as long."""
+    threads = mg.get_num_threads()
+    mg.set_num_threads(1)
+    yield
+    mg.set_num_threads(threads)
+
+
 def accuracy(model, part):
     with mg.no_grad():
         x, y = part[:]
@@ -135,8 +144,45 @@ def fit(model, train, epochs, batch_size, learning_rate):
             optimizer.step()
 
 
+def linear_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 10))
+
+
+def convolutional_net():
+    def block(inputs, outputs, kernel_size):
+        convolution = nn.Conv2d(inputs, outputs, kernel_size, 2, kernel_size // 2, bias=False)
+        nn.init.kaiming_normal_(convolution.weight)
+        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+
+    sizes = (1, 8, 5), (8, 16, 3), (16, 32, 3), (32, 32, 3)
+    return nn.Sequential(
+        *(layer for size in sizes for layer in block(*size)),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 10),
+    )
+
+
 def test_a_linear_model_is_not_enough():
     train, _, test = datasets.digits((10000, 0, 3000), dtype="float32", normalize=True)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 10))
+    model = linear_model()
     fit(model, train, epochs=4, batch_size=64, learning_rate=0.01)
     assert 0.8 < accuracy(model, test) < 0.95
+
+
+def test_a_small_convolutional_net_is(one_thread):
+    train, _, test = datasets.digits((8000, 0, 2000), dtype="float32", normalize=True)
+    model = convolutional_net()
+    fit(model, train, epochs=3, batch_size=64, learning_rate=0.05)
+    assert accuracy(model.eval(), test) > 0.97
+
+
+@pytest.mark.slow
+def test_all_digits(one_thread):
+    train, _, test = datasets.digits(dtype="float32", normalize=True)
+    model = linear_model()
+    fit(model, train, epochs=10, batch_size=64, learning_rate=0.01)
+    assert 0.85 < accuracy(model, test) < 0.97
+    model = convolutional_net()
+    fit(model, train, epochs=3, batch_size=512, learning_rate=0.1)
+    assert accuracy(model.eval(), test) > 0.98

@@ -95,15 +95,17 @@ def test_erf_and_erfc_to_units_in_the_last_place():
 UNARY = {  # where to take the derivative: between these values, which keep away from kinks
     "abs": (0.1, 2), "acos": (-0.9, 0.9), "asin": (-0.9, 0.9), "atan": (-3, 3), "ceil": (0.1, 0.9), "cos": (-3, 3),
     "cosh": (-2, 2), "erf": (-3, 3), "erfc": (-3, 3), "exp": (-2, 2), "expm1": (-2, 2), "floor": (0.1, 0.9),
-    "frac": (1.1, 1.9), "log": (0.2, 3), "log10": (0.2, 3), "log1p": (-0.7, 3), "log2": (0.2, 3), "nan_to_num": (-1, 1),
-    "neg": (-1, 1), "reciprocal": (0.3, 2), "relu": (-2, -0.1), "round": (0.6, 1.4), "rsqrt": (0.3, 2),
-    "sigmoid": (-4, 4), "sign": (0.1, 1), "sin": (-3, 3), "sinh": (-2, 2), "sqrt": (0.2, 3), "square": (-2, 2),
+    "frac": (1.1, 1.9), "log": (0.2, 3), "log10": (0.2, 3), "log1p": (-0.7, 3), "log2": (0.2, 3),
+    "nan_to_num": (-1, 1), "neg": (-1, 1), "reciprocal": (0.3, 2), "relu": (-2, -0.1), "round": (0.6, 1.4),
+    "rsqrt": (0.3, 2), "sigmoid": (-4, 4), "sign": (0.1, 1),
+    "sin": (-3, 3), "sinh": (-2, 2), "sqrt": (0.2, 3), "square": (-2, 2),
     "tan": (-1, 1), "tanh": (-2, 2), "trunc": (0.1, 0.9),
 }  # fmt: skip
 BINARY = {  # the same, for each operand
     "add": [(-2, 2), (-2, 2)], "sub": [(-2, 2), (-2, 2)], "mul": [(-2, 2), (-2, 2)], "div": [(-2, 2), (0.4, 2)],
     "pow": [(0.4, 2), (-2, 2)], "atan2": [(0.3, 2), (-2, 2)], "hypot": [(0.3, 2), (-2, 2)],
-    "fmod": [(4.1, 5.9), (2, 2.01)], "remainder": [(-1.9, -0.1), (2, 2.1)], "maximum": [(1, 2), (0, 0.9)], "minimum": [(1, 2), (0, 0.9)],
+    "fmod": [(4.1, 5.9), (2, 2.01)], "remainder": [(-1.9, -0.1), (2, 2.1)],
+    "maximum": [(1, 2), (0, 0.9)], "minimum": [(1, 2), (0, 0.9)],
     "fmax": [(0, 0.9), (1, 2)], "fmin": [(0, 0.9), (1, 2)], "floor_divide": [(4.1, 5.9), (2, 2.01)],
 }  # fmt: skip
 SEVERAL = {

@@ -276,6 +276,20 @@ def test_a_mean_of_nothing_is_nan():
         np.testing.assert_equal(F.cross_entropy(x[:0], targets[:0], reduction=reduction).item(), expected)
 
 
+def test_an_ignored_target_costs_nothing_even_where_a_class_is_impossible():
+    x = mg.tensor([[-math.inf, 1.0, 2.0], [0.5, 1.0, 2.0]], requires_grad=True)
+    loss = F.cross_entropy(x, mg.tensor([-100, 1]), reduction="sum")
+    np.testing.assert_allclose(loss.item(), F.cross_entropy(x[1:].detach(), mg.tensor([1])).item(), 1e-6)
+    (gradient,) = mg.autograd.grad(loss, x)
+    assert gradient[0].tolist() == [0, 0, 0]
+
+
+def test_logits_and_targets_of_two_dtypes():
+    x, y = mg.tensor(numbers(3), dtype=mg.float32, requires_grad=True), mg.tensor(numbers(3, low=0, high=1))
+    loss = F.binary_cross_entropy_with_logits(x, y)
+    assert loss.dtype == mg.float64 and mg.autograd.grad(loss, x)[0].dtype == mg.float32
+
+
 def test_warnings_of_torch():
     x = mg.zeros(2, 3)
     with pytest.warns(UserWarning, match="target size"):

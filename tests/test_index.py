@@ -134,7 +134,11 @@ def gathers(draw):
     dim = draw(st.integers(0, len(shape) - 1))
     size = [draw(st.integers(1, n)) for n in shape]
     size[dim] = draw(st.integers(0, 5))
-    return shape, dim - draw(st.sampled_from([0, len(shape)])), draw(arrays(np.int64, size, elements=st.integers(0, shape[dim] - 1)))
+    return (
+        shape,
+        dim - draw(st.sampled_from([0, len(shape)])),
+        draw(arrays(np.int64, size, elements=st.integers(0, shape[dim] - 1))),
+    )
 
 
 @given(gathers())

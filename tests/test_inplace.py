@@ -1,4 +1,4 @@
-"""Changes in place: values, histories and errors of random programs are NumPy's, PyTorch's and central differences'."""
+"""Changes in place: values, histories and errors are those of NumPy, of PyTorch and of central differences."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ import minigrad as mg
 
 # ------------------------------------------------------------------------------------------------ random programs
 #
-# A program is a list of steps (name, position, others) over a growing list of tensors. The same steps run on minigrad,
-# PyTorch and NumPy, which all have views; NumPy's values at shifted inputs give the derivatives.
+# A program is a list of steps (name, position, others) over a growing list of tensors. The same steps run on
+# minigrad, PyTorch and NumPy, which all have views; NumPy's values at shifted inputs give the derivatives.
 
 INDICES = [(0, ...), (slice(1, None), ...), (slice(None, None, 2), ...), (..., -1), (..., slice(0, 2)), ([1, 0], ...)]
 
@@ -51,8 +51,9 @@ CHANGES = {  # name: (of a tensor, of an array)
 
 
 def start(library):
-    """Leaves that require grad, and four tensors: two computed from the leaves (one in Fortran order), two buffers."""
-    values = [np.linspace(-1, 1.2, 6).reshape(3, 2).T, np.array([0.3, -0.7, 0.9]), np.full((2, 3), 0.4), np.array(-0.6)]
+    """Leaves that require grad, and four tensors: two computed from the leaves (one in Fortran order), two not."""
+    matrix, vector = np.linspace(-1, 1.2, 6).reshape(3, 2).T, np.array([0.3, -0.7, 0.9])
+    values = [matrix, vector, np.full((2, 3), 0.4), np.array(-0.6)]
     if library is np:
         return values[:2], values
     leaves = [library.from_numpy(v).requires_grad_() for v in values[:2]]
@@ -158,15 +159,15 @@ def test_random_programs_as_torch():
         assert error is None or refused is not None, program  # what PyTorch refuses may work here, not the reverse
         if refused is None:
             for g, b in zip(gradients, expected, strict=True):
-                b = b.detach().numpy()
-                np.testing.assert_allclose(g.detach().numpy(), b, 1e-9, 1e-9 * (1 + np.abs(b).max()), err_msg=str(program))
+                g, b = g.detach().numpy(), b.detach().numpy()
+                np.testing.assert_allclose(g, b, 1e-9, 1e-9 * (1 + np.abs(b).max()), err_msg=str(program))
 
 
 # ----------------------------------------------------------------------------------------------- one at a time
 
 UNARY = (
-    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac log log10 log1p log2 neg reciprocal relu round rsqrt "
-    "sigmoid sign sin sinh sqrt square tan tanh trunc nan_to_num"
+    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac log log10 log1p log2 neg reciprocal relu round "
+    "rsqrt sigmoid sign sin sinh sqrt square tan tanh trunc nan_to_num"
 ).split()
 
 
@@ -211,10 +212,12 @@ RESULTS = {  # (of a library, what it should give)
     "remainder_": (lambda m: changed(iota(m), "remainder_", 2), [[0, 1, 0], [1, 0, 1]]),
     "pow_": (lambda m: changed(iota(m), "pow_", 2), [[0, 1, 4], [9, 16, 25]]),
     "clamp_": (lambda m: changed(iota(m), "clamp_", 1, max=4), [[1, 1, 2], [3, 4, 4]]),
+    "clamp_max_": (lambda m: changed(iota(m), "clamp_max_", 3), [[0, 1, 2], [3, 3, 3]]),
+    "abs_": (lambda m: changed(iota(m) - 3, "abs_"), [[3, 2, 1], [0, 1, 2]]),
     "clamp_min_": (lambda m: changed(iota(m), "clamp_min_", 3), [[3, 3, 3], [3, 4, 5]]),
     "lerp_": (lambda m: changed(iota(m), "lerp_", m.zeros(3), 0.5), [[0, 0.5, 1], [1.5, 2, 2.5]]),
     "addcdiv_": (lambda m: changed(m.ones(2), "addcdiv_", m.ones(2), m.full((2,), 2.0), value=4), [3, 3]),
-    "masked_fill_": (lambda m: changed(iota(m), "masked_fill_", m.tensor([True, False, True]), 9), [[9, 1, 9], [9, 4, 9]]),
+    "masked_fill_": (lambda m: changed(iota(m), "masked_fill_", iota(m)[0] > 1, 9), [[0, 1, 9], [3, 4, 9]]),
     "eq_": (lambda m: changed(iota(m), "eq_", 2), [[0, 0, 1], [0, 0, 0]]),
     "round_": (lambda m: changed(m.tensor([1.26, -1.5]), "round_", decimals=0), [1, -2]),
     "zero_": (lambda m: changed(iota(m), "zero_"), [[0] * 3] * 2),
@@ -273,13 +276,14 @@ ERRORS = [
     (lambda m: leaf(m)[0].zero_(), RuntimeError, "a view of a leaf Variable that requires grad"),
     (lambda m: setitem(leaf(m), 0, 1), RuntimeError, "a view of a leaf Variable that requires grad"),
     (lambda m: setitem(leaf(m), leaf(m) > 0, 1), RuntimeError, "a leaf Variable that requires grad"),
-    (lambda m: m.ones(3).expand(2, 3).add_(1), RuntimeError, r"more than one element .* single memory location.*clone"),
+    (lambda m: m.ones(3).expand(2, 3).add_(1), RuntimeError, "more than one element .* single memory .*clone"),
     (lambda m: m.arange(2).div_(2), RuntimeError, "result type .* can't be cast to the desired output type"),
+    (lambda m: m.arange(2).div_(m.arange(1, 3)), RuntimeError, "can't be cast"),
     (lambda m: m.arange(2).mul_(2.5), RuntimeError, "can't be cast"),
     (lambda m: m.arange(2).sqrt_(), RuntimeError, "can't be cast"),
     (lambda m: m.arange(2).clamp_(1.5), RuntimeError, "can't be cast"),
     (lambda m: m.tensor([True]).add_(1), RuntimeError, "can't be cast"),
-    (lambda m: m.ones(3).add_(m.ones(2, 3)), RuntimeError, r"output with shape .3.* doesn't match the broadcast shape .2, 3"),
+    (lambda m: m.ones(3).add_(m.ones(2, 3)), RuntimeError, "output with shape .3.* doesn't match .* shape .2, 3"),
     (lambda m: m.ones(2, 3).add_(m.ones(4)), RuntimeError, r"size of tensor a \(3\) must match .* tensor b \(4\)"),
     (lambda m: m.ones(3).masked_fill_(m.ones(2, 3) > 0, 5), RuntimeError, "output with shape"),
     (lambda m: m.ones(3).copy_(m.ones(2, 3)), RuntimeError, "shape"),
@@ -331,8 +335,9 @@ def test_version_counts(library):
     x = m.ones(4)
     view, detached, same = x[:2], x.detach(), x.data
     steps = [
-        lambda: x.add_(1), lambda: view.mul_(2), lambda: detached.zero_(), lambda: setitem(x, 0, 1), lambda: x.normal_(),
-        lambda: setitem(x, x > 0, 1), lambda: x.uniform_(), lambda: x.copy_(m.ones(4)), lambda: x.clamp_(0, 1),
+        lambda: x.add_(1), lambda: view.mul_(2), lambda: detached.zero_(), lambda: setitem(x, 0, 1),
+        lambda: x.normal_(), lambda: setitem(x, x > 0, 1), lambda: x.uniform_(), lambda: x.copy_(m.ones(4)),
+        lambda: x.clamp_(0, 1),
     ]  # fmt: skip
     for i, change in enumerate(steps):
         change()
@@ -365,8 +370,8 @@ def test_a_changed_value_that_backward_needs_is_an_error():
             attempt(function, change)
     for function, change in [
         (lambda x: x + x, touch_input), (lambda x: x * 2, touch_input), (lambda x: x / 2, touch_input),
-        (mg.exp, touch_input), (mg.sin, touch_output), (lambda x: 2 / x, touch_output), (lambda x: x / x, touch_output),
-        (mg.exp, lambda x, y: y.data.mul_(1)),
+        (mg.exp, touch_input), (mg.sin, touch_output), (lambda x: 2 / x, touch_output),
+        (lambda x: x / x, touch_output), (mg.exp, lambda x, y: y.data.mul_(1)),
     ]:  # fmt: skip
         attempt(function, change)
 

@@ -122,6 +122,15 @@ def test_in_a_loader(directory, dtype):
         assert x.dtype == mg.float32 and y.dtype == mg.int64
         np.testing.assert_array_equal(x.numpy(), expected_x.numpy())
         np.testing.assert_array_equal(y.numpy(), expected_y.numpy())
+    class Brighter(Images):
+        def __getitem__(self, index):
+            assert isinstance(index, (int, list)), "a subclass decides for itself what it takes"
+            image, label = super().__getitem__(index)
+            return image + 1, label
+
+    brighter = Brighter(train.images, train.labels, train.mean, train.std)
+    x, _ = next(iter(DataLoader(brighter, batch_size=3)))
+    np.testing.assert_allclose(x.numpy(), train[:3][0].numpy() + 1, 1e-6)
     image, label = random_split(train, [4, 3])[0][0]
     assert image.shape == (1, 28, 28) and label.shape == ()
 

@@ -30,7 +30,7 @@ def batch_last(x):
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 0, -1)), -1, 0)
 
 
-# ----------------------------------------------------------------------------- any shape and option, beside torch
+# ------------------------------------------------------------------------- any shape and option, beside torch
 
 
 @given(st.data())
@@ -117,40 +117,50 @@ def test_wrong_number_of_channels_that_is_not_used_is_a_warning():
         nn.GroupNorm(0, 3)
 
 
-# ------------------------------------------------------------------------------------------- memory and accuracy
+# ---------------------------------------------------------------------------------------- memory and accuracy
 
 
-@pytest.mark.parametrize("norm", ["batch_norm", "group_norm", "instance_norm"])
-@pytest.mark.parametrize("layout", [np.array, batch_last, lambda x: x[::-1, :, ::-1]])
-def test_memory_order_changes_nothing_and_is_kept(norm, layout):
-    images, incoming = numbers(9, 4, 3, 5), numbers(9, 4, 3, 5, seed=1)
-    scale, shift = numbers(4), numbers(4, seed=1)
+NORMS = {
+    "batch_norm": lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+    "batch_norm evaluation": lambda x, w, b: F.batch_norm(x, b.detach(), w.detach() ** 2, w, b),
+    "instance_norm": lambda x, w, b: F.instance_norm(x, weight=w, bias=b),
+    "group_norm": lambda x, w, b: F.group_norm(x, 2, w, b),
+    "running": lambda x, w, b: nn.RunningBatchNorm(4, dtype=mg.float64)(x) * w.reshape(4, 1, 1),
+}
 
-    def gradients(x, g):
-        x, w, b = mg.from_numpy(x).requires_grad_(), *(mg.tensor(v, requires_grad=True) for v in (scale, shift))
-        function = {
-            "batch_norm": lambda: F.batch_norm(x, None, None, w, b, True),
-            "group_norm": lambda: F.group_norm(x, 2, w, b),
-            "instance_norm": lambda: F.instance_norm(x, weight=w, bias=b),
-        }[norm]
-        y = function()
+
+@pytest.mark.parametrize("name", NORMS)
+def test_memory_order_changes_nothing_and_is_kept(name):
+    images, incoming, scale, shift = (
+        numbers(9, 4, 3, 5),
+        numbers(9, 4, 3, 5, seed=1),
+        numbers(4),
+        numbers(4, seed=1),
+    )
+
+    def results(x, g):
+        x, w, b = (mg.from_numpy(a).requires_grad_() for a in (x, scale, shift))
+        y = NORMS[name](x, w, b)
         y.backward(mg.from_numpy(g))
-        return y.detach().numpy(), x.grad.numpy(), w.grad.numpy(), b.grad.numpy()
+        return [a.numpy() for a in (y.detach(), x.grad, w.grad, *(() if b.grad is None else (b.grad,)))]
 
-    expected = gradients(images, incoming)
-    for x, g in ((layout(images), incoming), (images, layout(incoming)), (layout(images), layout(incoming))):
-        if layout is not np.array and layout is not batch_last:
-            x, g = (np.ascontiguousarray(a)[::-1, :, ::-1] if a.strides[0] < 0 else a for a in (x, g))
-        results = gradients(x, g)
-        if x is images or layout in (np.array, batch_last):
-            for a, b in zip(results, expected):
-                np.testing.assert_allclose(a, b, 1e-11, 1e-12)
-        assert results[0].flags.c_contiguous == x.flags.c_contiguous  # what follows is as fast as what came before
+    expected = results(images, incoming)
+    for layout, other in ((batch_last, np.array), (np.array, batch_last), (batch_last, batch_last)):
+        x = layout(images)
+        found = results(x, other(incoming))
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, 1e-11, 1e-12)
+        assert found[0].strides == x.strides  # so that what follows is as fast as what came before
+        if layout is other:
+            assert found[1].strides == x.strides
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @given(
-    shape=st.lists(st.integers(0, 5), min_size=2, max_size=5), last=st.booleans(), other=st.booleans(), seed=st.integers(0, 9)
+    shape=st.lists(st.integers(0, 5), min_size=2, max_size=5),
+    last=st.booleans(),
+    other=st.booleans(),
+    seed=st.integers(0, 9),
 )
 def test_totals_of_channels(dtype, shape, last, other, seed):
     x, y = (numbers(*shape, seed=seed + i).astype(dtype) for i in (0, 1))
@@ -172,53 +182,251 @@ def test_a_large_mean_costs_no_accuracy(layout):
     generator = np.random.default_rng(0)
     x = layout(generator.standard_normal((64, 3, 8, 8)) + [[[1000.0]], [[-300.0]], [[0.0]]]).astype("float32")
     exact = F.batch_norm(mg.tensor(x).double(), None, None, training=True).numpy()
-    for norm in (nn.BatchNorm2d(3), nn.RunningBatchNorm(3)):
-        np.testing.assert_allclose(norm(mg.tensor(x)).detach().numpy(), exact, atol=2e-3)
-        np.testing.assert_allclose(norm.running_var.numpy(), [1, 1, 1], atol=0.05)
+    for norm in (nn.BatchNorm2d(3, momentum=1.0), nn.RunningBatchNorm(3)):
+        np.testing.assert_allclose(norm(mg.tensor(x)).detach().numpy(), exact, atol=5e-4)
+        np.testing.assert_allclose(norm.running_var.numpy(), x.astype("float64").var((0, 2, 3)), 5e-4)
 
 
-# ------------------------------------------------------------------------------------------- running batch norm
+def test_groups_of_empty_images():
+    layer = nn.GroupNorm(2, 4)
+    layer(mg.zeros(2, 4, 0, 3)).sum().backward()  # torch's gradient of the weight is NaN
+    assert layer.weight.grad.tolist() == layer.bias.grad.tolist() == [0, 0, 0, 0]
 
 
-def by_sums(batches, weight, bias, momentum, eps):
-    """Running batch norm as it is defined: sums that run along, and what they say of each batch."""
-    sums = squares = count = samples = 0
-    for x in batches:
-        dims = tuple(i for i in range(x.ndim) if i != 1)
-        m = 1 - (1 - momentum) / math.sqrt(max(len(x) - 1, 1))
-        if samples:
-            sums, squares = sums.detach(), squares.detach()
-        sums = (1 - m) * sums + m * x.sum(dims, keepdim=True)
-        squares = (1 - m) * squares + m * (x * x).sum(dims, keepdim=True)
-        count = (1 - m) * count + m * (x.numel() / x.shape[1])
-        samples += len(x)
-        mean = sums / count
-        var = squares / count - mean * mean
-        var = var.clamp_min(0.01) if samples < 20 else var
-        size = mean.shape
-        yield (x - mean) / (var + eps).sqrt() * weight.reshape(size) + bias.reshape(size), mean, var
+# ----------------------------------------------------------------------------------------- running batch norm
 
 
-@pytest.mark.parametrize("sizes", [(2, 2, 2, 2), (1, 3, 16, 2), (32, 5)])
+class BySums:
+    """Running batch norm as it is defined: sums that run along, and what they say at each batch."""
+
+    def __init__(self, weight, bias, momentum, eps):
+        self.weight, self.bias, self.momentum, self.eps = weight, bias, momentum, eps
+        self.sums, self.squares, self.count, self.samples = mg.zeros(()), mg.zeros(()), 0, 0
+
+    def __call__(self, x):
+        dims, size = tuple(i for i in range(x.ndim) if i != 1), (1, -1, *(1,) * (x.ndim - 2))
+        rest = (1 - self.momentum) / math.sqrt(max(len(x) - 1, 1))
+        self.sums = self.sums.detach() * rest + x.sum(dims) * (1 - rest)
+        self.squares = self.squares.detach() * rest + (x * x).sum(dims) * (1 - rest)
+        self.count = self.count * rest + x.numel() / x.shape[1] * (1 - rest)
+        self.samples += len(x)
+        self.running_mean = self.sums / self.count
+        self.running_var = self.squares / self.count - self.running_mean**2
+        return self.normalised(x, size)
+
+    def normalised(self, x, size):
+        var = self.running_var.clamp_min(0.01) if self.samples < 20 else self.running_var
+        x = (x - self.running_mean.reshape(size)) / (var + self.eps).sqrt().reshape(size)
+        return x * self.weight.reshape(size) + self.bias.reshape(size)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 2, 2), (3, 1, 16, 2), (32, 5)])
 @pytest.mark.parametrize("space", [(), (3,), (2, 3)])
 def test_running_batch_norm_is_that_of_sums(sizes, space):
-    if space == () and sizes[0] == 1:
-        sizes = sizes[1:]
-    layer = nn.RunningBatchNorm(3, momentum=0.2, eps=1e-3, dtype=mg.float64)
-    layer.weight.data.copy_(mg.tensor(numbers(3)))
-    layer.bias.data.copy_(mg.tensor(numbers(3, seed=1)))
-    arrays = [numbers(n, 3, *space, seed=i) * 0.1 * (i + 1) + i for i, n in enumerate(sizes)]
-    for ours, theirs in zip(arrays, by_sums([mg.tensor(a, requires_grad=True) for a in arrays], layer.weight, layer.bias, 0.2, 1e-3)):
-        x = mg.tensor(ours, requires_grad=True)
-        y, (expected, mean, var) = layer(x), theirs
-        np.testing.assert_allclose(y.detach().numpy(), expected.detach().numpy(), 1e-9, 1e-9)
-        incoming = mg.tensor(numbers(*y.shape, seed=5))
-        np.testing.assert_allclose(layer.running_mean.numpy(), mean.detach().numpy().reshape(-1), 1e-12)
-        g, *parameters = mg.autograd.grad(y, [x, layer.weight, layer.bias], incoming)
-        assert g.shape == x.shape and len(parameters) == 2
-    assert layer.num_samples_tracked.item() == sum(sizes)
-    x = mg.tensor(arrays[0])
-    size = (1, 3, *(1,) * len(space))
-    expected = (x - mean.reshape(size)) / (var.reshape(size) + 1e-3).sqrt()
-    expected = expected * layer.weight.reshape(size) + layer.bias.reshape(size)
-    np.testing.assert_allclose(layer.eval()(x).detach().numpy(), expected.detach().numpy(), 1e-9, 1e-9)
+    ours = nn.RunningBatchNorm(3, momentum=0.2, eps=1e-3, dtype=mg.float64)
+    for parameter, seed in ((ours.weight, 1), (ours.bias, 2)):
+        parameter.data.copy_(mg.tensor(numbers(3, seed=seed)))
+    theirs = BySums(ours.weight, ours.bias, 0.2, 1e-3)
+    for i, n in enumerate(sizes):
+        x = mg.tensor(numbers(n, 3, *space, seed=i) * 0.1 ** (i % 2) + i, requires_grad=True)
+        incoming = mg.tensor(numbers(n, 3, *space, seed=9))
+        for layer in (ours, theirs):
+            y = layer(x)
+            gradients = mg.autograd.grad(y, [x, ours.weight, ours.bias], incoming)
+            results = [y.detach(), *gradients, layer.running_mean.detach(), layer.running_var.detach()]
+            if layer is ours:
+                expected = results
+        for a, b in zip(results, expected):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), 1e-9, 1e-9)
+    assert ours.num_samples_tracked.item() == sum(sizes)
+    expected = theirs.normalised(x, (1, -1, *(1,) * len(space)))
+    np.testing.assert_allclose(ours.eval()(x).detach().numpy(), expected.detach().numpy(), 1e-9, 1e-9)
+
+
+def test_first_batch_counts_alone():
+    x = mg.randn(32, 3, 4, 4) * 3 + 2
+    running, batch = nn.RunningBatchNorm(3)(x), nn.BatchNorm2d(3)(x)
+    np.testing.assert_allclose(running.detach().numpy(), batch.detach().numpy(), 1e-5, 1e-5)
+
+
+def test_running_batch_norm_gradients():
+    before = mg.tensor(numbers(6, 3, 2))
+
+    def function(x, weight, bias):
+        layer = nn.RunningBatchNorm(3, dtype=mg.float64)
+        layer(before.to(x.dtype)) if x.dtype == mg.float64 else layer.float()
+        layer.weight.requires_grad_(False)
+        size = 1, 3, 1
+        return layer(x) * weight.reshape(size) + bias.reshape(size)
+
+    check_gradients(function, numbers(3, 3, 2, seed=1), numbers(3), numbers(3, seed=1), float32=False)
+
+
+def test_running_batch_norm_in_evaluation_and_on_nothing():
+    layer = nn.RunningBatchNorm(3, affine=False)
+    assert [*layer.parameters()] == []
+    x = mg.randn(4, 3)
+    np.testing.assert_allclose(layer.eval()(x).numpy(), x.numpy() / math.sqrt(1 + 1e-5), 1e-6)
+    state = {name: value.clone() for name, value in layer.state_dict().items()}
+    assert list(state) == ["running_mean", "running_var", "running_count", "num_samples_tracked"]
+    for shape in ((0, 3), (0, 3, 4, 4), (2, 3, 0)):
+        assert layer.train()(mg.zeros(*shape)).shape == shape
+    layer.eval()(x)
+    for name, value in layer.state_dict().items():
+        assert mg.equal(value, state[name]), name
+    layer.train()(x)
+    twin = nn.RunningBatchNorm(3, affine=False)
+    twin.load_state_dict(layer.state_dict())
+    assert mg.equal(layer(x), twin(x))
+
+
+@pytest.mark.parametrize(
+    "x", [mg.zeros(3), mg.zeros(2, 4), mg.zeros(2, 3, dtype=mg.float64), mg.zeros(2, 3, dtype=mg.int64)]
+)
+def test_running_batch_norm_errors(x):
+    with pytest.raises((ValueError, RuntimeError), match="RunningBatchNorm: .* (got|expected)"):
+        nn.RunningBatchNorm(3)(x)
+
+
+# ----------------------------------------------------------------------------------------------- general ReLU
+
+
+@pytest.mark.parametrize("leak", [None, 0.0, 0.1])
+@pytest.mark.parametrize("sub", [None, 0.4])
+@pytest.mark.parametrize("maxv", [None, 1.0])
+def test_general_relu(leak, sub, maxv):
+    x = numbers(5, 7)
+    expected = np.where(x > 0, x, x * (leak or 0)) - (sub or 0)
+    expected = expected if maxv is None else np.minimum(expected, maxv)
+    layer = nn.GeneralReLU(leak, sub, maxv)
+    np.testing.assert_allclose(layer(mg.tensor(x)).numpy(), expected, 1e-12, 1e-12)
+    check_gradients(layer, x)
+
+
+# ---------------------------------------------------------------------------------------------------- folding
+
+
+def trained(*layers):
+    """A Sequential whose norms have seen batches and have parameters that matter."""
+    for layer in layers:
+        if isinstance(getattr(layer, "running_mean", None), mg.Tensor):
+            layer.running_mean.copy_(mg.randn(layer.num_features))
+            layer.running_var.copy_(mg.rand(layer.num_features) + 0.1)
+            for parameter in layer.parameters():
+                parameter.data.copy_(mg.randn(layer.num_features))
+    return nn.Sequential(*layers)
+
+
+def assert_folded(model, x, folded):
+    assert not folded.training and not any(isinstance(m, nn.norm.BatchNorm) for m in folded.modules())
+    expected = model.eval()(x).detach().numpy()
+    result = folded(x).detach().numpy()
+    np.testing.assert_allclose(result, expected, 1e-4, 1e-5 * (1 + np.abs(expected).max()))
+    assert result.dtype == expected.dtype
+
+
+CHAINS = {
+    "rows": (
+        lambda: [nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2, bias=False), nn.BatchNorm1d(2)],
+        (5, 4),
+    ),
+    "images": (lambda: [nn.Conv2d(2, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU()], (2, 2, 7, 7)),
+    "groups": (lambda: [nn.Conv2d(4, 6, 3, 1, 1, groups=2), nn.BatchNorm2d(6, affine=False)], (2, 4, 5, 5)),
+    "sequences": (lambda: [nn.Conv1d(2, 3, 3, dilation=2), nn.BatchNorm1d(3, bias=False)], (2, 2, 9)),
+    "running": (lambda: [nn.Conv2d(1, 3, 3), nn.RunningBatchNorm(3)], (2, 1, 5, 5)),
+    "nested": (
+        lambda: [nn.Sequential(nn.Sequential(nn.Linear(4, 3))), nn.Sequential(nn.BatchNorm1d(3))],
+        (2, 4),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", CHAINS)
+def test_fold(name, dtype):
+    make, shape = CHAINS[name]
+    layers = make()
+    trained(*(module for layer in layers for module in layer.modules()))
+    model, x = nn.Sequential(*layers).to(getattr(mg, dtype)), mg.randn(*shape, dtype=getattr(mg, dtype))
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    generator_state = mg.get_rng_state()
+    for inputs in ((), (x,)):
+        folded = nn.fold_batchnorm(model, *inputs)
+        assert model.training
+        assert_folded(copy.deepcopy(model), x, folded)
+        for (key, value), before in zip(model.state_dict().items(), state.values(), strict=True):
+            assert mg.equal(value, before), key
+    np.testing.assert_array_equal(generator_state, mg.get_rng_state())
+
+
+class Net(nn.Module):
+    """A model with a forward of its own, whose parts stand in another order."""
+
+    def __init__(self, skip=False):
+        super().__init__()
+        self.norm2, self.norm1 = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+        self.conv1, self.conv2 = nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+        trained(self.norm1, self.norm2)
+        self.skip = skip
+
+    def forward(self, x, factor=1):
+        x = self.norm1(self.conv1(x)).relu()
+        y = self.conv2(x)
+        return self.norm2(y) + (y if self.skip else x) * factor, factor
+
+
+def test_fold_a_model_with_a_forward_of_its_own():
+    model, x = Net(), mg.randn(2, 1, 4, 4)
+    folded = nn.fold_batchnorm(model, x, 2)
+    assert isinstance(folded, Net) and isinstance(folded.norm1, nn.Identity)
+    expected, _ = model.eval()(x, 2)
+    np.testing.assert_allclose(folded(x, 2)[0].detach().numpy(), expected.detach().numpy(), 1e-4, 1e-4)
+    assert not folded.conv1._forward_hooks and not model.conv1._forward_hooks
+    with pytest.raises(RuntimeError, match="norm2 .BatchNorm2d.: no layer is known .* pass inputs"):
+        nn.fold_batchnorm(model)
+    with pytest.raises(
+        RuntimeError, match="the model: expected equal results, but they differ by .* used elsewhere"
+    ):
+        nn.fold_batchnorm(Net(skip=True), x)
+
+
+def shared():
+    layer = nn.Linear(3, 3)
+    return nn.Sequential(layer, nn.BatchNorm1d(3), layer)
+
+
+REFUSED = {
+    "after ReLU": (lambda: nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.BatchNorm1d(3)), (2, 4), "got ReLU"),
+    "first": (lambda: nn.Sequential(nn.BatchNorm1d(3)), (2, 3), "no layer is known"),
+    "alone": (lambda: nn.BatchNorm1d(3), (2, 3), "no layer is known"),
+    "without statistics": (
+        lambda: nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False)),
+        (2, 3),
+        "no running statistics",
+    ),
+    "shared": (shared, (2, 3), "used once, got 1 and 2 times"),
+    "transposed": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 3), nn.BatchNorm2d(2)),
+        (2, 1, 3, 3),
+        "got ConvTranspose2d",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_folded_is_an_error(name):
+    make, shape, message = REFUSED[name]
+    for inputs in ((), (mg.randn(*shape),)):
+        with pytest.raises(RuntimeError, match=f"fold_batchnorm: .*{message}"):
+            nn.fold_batchnorm(make(), *inputs)
+
+
+def test_fold_refuses_another_number_of_features():
+    with pytest.raises(RuntimeError, match="1 .BatchNorm1d.: expected as many features .* got 4"):
+        nn.fold_batchnorm(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(4)))
+
+
+def test_fold_without_norms_is_a_copy():
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    folded = nn.fold_batchnorm(model)
+    assert folded is not model and repr(folded) == repr(model) and not folded.training

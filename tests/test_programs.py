@@ -22,7 +22,8 @@ def classifier(package):
     class Spirals(data.Dataset):
         def __init__(self, n):
             turn = torch.linspace(0.5, 3, n // 2) * 3.0
-            arms = [torch.stack([turn * torch.cos(turn + a), turn * torch.sin(turn + a)], dim=1) for a in (0.0, 3.14159)]
+            angles = [turn, turn + 3.14159]
+            arms = [torch.stack([turn * torch.cos(a), turn * torch.sin(a)], dim=1) for a in angles]
             self.points = torch.cat(arms) / 5 + 0.05 * torch.randn(n, 2)
             self.labels = torch.cat([torch.zeros(n // 2), torch.ones(n // 2)]).long()
 
@@ -115,7 +116,8 @@ def transformer(package):
             self.heads = heads
             self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
             self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
-            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(0.1))
+            inner = 4 * width
+            self.mlp = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width), nn.Dropout(0.1))
             self.register_buffer("mask", torch.tril(torch.ones(context, context)) == 0)
 
         def attend(self, x):

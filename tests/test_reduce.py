@@ -57,7 +57,9 @@ def test_sums_and_truth_over_any_dimensions(array, data, keepdim):
     x, axis = mg.from_numpy(array), axes(dim, array.ndim)
     total = x.sum(dim, keepdim)
     assert total.dtype == (array.dtype if array.dtype.kind == "f" else np.int64)
-    np.testing.assert_array_equal(total.numpy(), array.sum(axis, np.int64 if array.dtype.kind != "f" else None, keepdims=keepdim))
+    np.testing.assert_array_equal(
+        total.numpy(), array.sum(axis, np.int64 if array.dtype.kind != "f" else None, keepdims=keepdim)
+    )
     for ours, theirs in ((x.any, array.any), (x.all, array.all)):
         truth = ours(dim, keepdim)
         assert truth.dtype == (np.uint8 if array.dtype == np.uint8 else bool)
@@ -74,7 +76,10 @@ def test_extremes_over_any_dimensions(array, data, keepdim):
         assert extreme.dtype == array.dtype
         np.testing.assert_array_equal(extreme.numpy(), theirs(axis, keepdims=keepdim))
     if isinstance(dim, int):
-        for ours, arg, theirs, place in ((x.max, x.argmax, array.max, array.argmax), (x.min, x.argmin, array.min, array.argmin)):
+        for ours, arg, theirs, place in (
+            (x.max, x.argmax, array.max, array.argmax),
+            (x.min, x.argmin, array.min, array.argmin),
+        ):
             values, indices = ours(dim, keepdim)
             np.testing.assert_array_equal(values.numpy(), theirs(dim, keepdims=keepdim))
             np.testing.assert_array_equal(indices.numpy(), place(dim, keepdims=keepdim))
@@ -100,7 +105,10 @@ def test_moments_over_any_dimensions(array, data, keepdim, correction):
 
 
 @settings(max_examples=10)
-@given(arrays("float64", array_shapes(max_dims=3, max_side=4), elements=st.integers(-40, 40).map(lambda n: n / 8)), st.data())
+@given(
+    arrays("float64", array_shapes(max_dims=3, max_side=4), elements=st.integers(-40, 40).map(lambda n: n / 8)),
+    st.data(),
+)
 def test_derivatives_over_any_dimensions(array, data):
     dim, keepdim = data.draw(dims(array.ndim)), data.draw(st.booleans())
     every = axes(dim, array.ndim)
@@ -123,7 +131,11 @@ def test_running_sums_and_products(array, data):
 
 
 @settings(max_examples=10)
-@given(arrays("float64", array_shapes(max_dims=2, max_side=6), elements=st.sampled_from([-1.5, -0.5, 0.0, 0.75, 1.25, 2.0])))
+@given(
+    arrays(
+        "float64", array_shapes(max_dims=2, max_side=6), elements=st.sampled_from([-1.5, -0.5, 0.0, 0.75, 1.25, 2.0])
+    )
+)
 def test_derivatives_of_products_with_any_zeros(array):
     check_gradients(lambda x: (x.cumprod(0), x.prod(-1)), array)
 
@@ -163,7 +175,9 @@ def test_places_in_a_sorted_sequence(sequence, array, right):
     sequence = np.sort(sequence.reshape(-1)).astype(array.dtype)
     found = mg.searchsorted(mg.from_numpy(sequence), mg.from_numpy(array), right=right)
     np.testing.assert_array_equal(found.numpy(), np.searchsorted(sequence, array, "right" if right else "left"))
-    rows = mg.searchsorted(mg.from_numpy(np.stack([sequence] * 2)), mg.from_numpy(np.stack([array.ravel()] * 2)), right=right)
+    rows = mg.searchsorted(
+        mg.from_numpy(np.stack([sequence] * 2)), mg.from_numpy(np.stack([array.ravel()] * 2)), right=right
+    )
     np.testing.assert_array_equal(rows[1].numpy(), found.reshape(-1).numpy())
 
 
@@ -175,7 +189,9 @@ def test_histograms_of_any_range_are_those_of_torch(bins, low, width, dtype):
     torch = pytest.importorskip("torch")
     low, high = float(np.float32(low / 63)), float(np.float32(low / 63 + width))
     edges = np.linspace(low, high, bins + 1)
-    values = np.concatenate([edges, np.random.uniform(low - 1, high + 1, 100), np.nextafter(edges, np.inf)]).astype(dtype)
+    values = np.concatenate([edges, np.random.uniform(low - 1, high + 1, 100), np.nextafter(edges, np.inf)]).astype(
+        dtype
+    )
     ours = mg.histogram(mg.tensor(values), bins, range=(low, high))
     theirs = torch.histogram(torch.tensor(values), bins, range=(low, high))
     rounding = 0 if dtype == "float32" else 4e-16
@@ -194,7 +210,9 @@ def test_histograms_count_every_value_once(array, bins):
         assert counts.sum() == array.size
     density = x.histogram(bins, density=True)
     if array.size:
-        assert (density.hist * (density.bin_edges[1:] - density.bin_edges[:-1])).sum().item() == pytest.approx(1, abs=1e-5)
+        assert (density.hist * (density.bin_edges[1:] - density.bin_edges[:-1])).sum().item() == pytest.approx(
+            1, abs=1e-5
+        )
 
 
 # --------------------------------------------------------------------------------------------------------- softmax
@@ -215,6 +233,14 @@ def test_softmax_is_a_distribution_whatever_is_added(array, data):
 def test_an_input_that_others_see_is_left_alone():
     array = np.array([[3.0, 1.0, 2.0]])
     x = mg.from_numpy(array)
-    for function in (mg.sort, mg.median, mg.unique, mg.argsort, lambda x: x.softmax(1), lambda x: x.cumsum(1), mg.histogram):
+    for function in (
+        mg.sort,
+        mg.median,
+        mg.unique,
+        mg.argsort,
+        lambda x: x.softmax(1),
+        lambda x: x.cumsum(1),
+        mg.histogram,
+    ):
         function(x)
     np.testing.assert_array_equal(array, [[3, 1, 2]])

@@ -55,8 +55,10 @@ def test_a_view_taken_before_a_change_follows_it(name):
 def test_copies_share_nothing():
     x = mg.arange(6.0).reshape(2, 3)
     copies = [
-        x.repeat(1, 1), x.repeat(3, 1, 1), x.tile(1), x.flip(()), x.roll(0), x.roll(0, 1), x.rot90(0), x.rot90(4), x.clone(),
-        x.tril(5), x.repeat_interleave(1, 0), mg.cat([x]), mg.stack([x]), mg.diag(x), x.diag_embed(), x.t().contiguous(),
+        x.repeat(1, 1), x.repeat(3, 1, 1), x.tile(1), x.flip(()), x.roll(0), x.roll(0, 1), x.rot90(0), x.rot90(4),
+        x.clone(),
+        x.tril(5), x.repeat_interleave(1, 0), mg.cat([x]), mg.stack([x]), mg.diag(x), x.diag_embed(),
+        x.t().contiguous(),
         x[:1].repeat(4, 1),
     ]  # fmt: skip
     for copy in copies:
@@ -99,7 +101,9 @@ def test_pieces_put_together_are_the_whole(lengths, dim, data):
     total = sum((pieces[i] * (i + 1)).sum() for i in used)
     (gradient,) = mg.autograd.grad(total, x)
     expected = np.concatenate([np.full(n, used.count(i) * (i + 1)) for i, n in enumerate(lengths)])
-    np.testing.assert_array_equal(np.moveaxis(gradient.numpy(), dim, -1), np.broadcast_to(expected, [*np.delete(shape, dim), sum(lengths)]))
+    np.testing.assert_array_equal(
+        np.moveaxis(gradient.numpy(), dim, -1), np.broadcast_to(expected, [*np.delete(shape, dim), sum(lengths)])
+    )
 
 
 @given(st.integers(0, 9), st.integers(1, 5))
@@ -205,5 +209,9 @@ def test_any_repetition(shape, data):
 def test_derivatives_of_any_arrangement(shape, n, data):
     order = data.draw(st.permutations(range(len(shape))))
     array = np.random.uniform(-1, 1, shape)
-    check_gradients(lambda x: (x.permute(order).reshape(-1), x.diagonal(n), x.tril(n), x.roll(n, -1), x.rot90(n)), array)
-    check_gradients(lambda x: (mg.stack([x, x.flip(0)], n % 3), *x.chunk(2), *x.unbind(1), x.repeat(abs(n), 2, *shape[:-2])), array)
+    check_gradients(
+        lambda x: (x.permute(order).reshape(-1), x.diagonal(n), x.tril(n), x.roll(n, -1), x.rot90(n)), array
+    )
+    check_gradients(
+        lambda x: (mg.stack([x, x.flip(0)], n % 3), *x.chunk(2), *x.unbind(1), x.repeat(abs(n), 2, *shape[:-2])), array
+    )

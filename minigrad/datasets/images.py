@@ -20,6 +20,8 @@ class Images(Dataset):
     whether these are not the published images.
     """
 
+    takes_batches = True  # a DataLoader need not index sample by sample
+
     def __init__(self, images, labels, mean=None, std=None, stand_in=False):
         if len(images) != len(labels):
             raise ValueError(f"Images: expected a label for every image, got {len(labels)} for {len(images)}")

@@ -34,7 +34,12 @@ class Convolution(Module):
             raise ValueError("in_channels must be divisible by groups")
         if out_channels % groups:
             raise ValueError("out_channels must be divisible by groups")
-        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = (
+            in_channels,
+            out_channels,
+            groups,
+            padding_mode,
+        )
         self.kernel_size, self.stride = several(kernel_size, self.dims), several(stride, self.dims)
         self.padding = padding if isinstance(padding, str) else several(padding, self.dims)
         self.dilation, self.output_padding = several(dilation, self.dims), several(output_padding, self.dims)
@@ -44,10 +49,18 @@ class Convolution(Module):
             if padding == "same" and any(s != 1 for s in self.stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {PADDING_MODES}, but got padding_mode={padding_mode!r}")
-        channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
+            raise ValueError(
+                f"padding_mode must be one of {PADDING_MODES}, but got padding_mode={padding_mode!r}"
+            )
+        channels = (
+            (in_channels, out_channels // groups)
+            if self.transposed
+            else (out_channels, in_channels // groups)
+        )
         self.weight = Parameter(empty((*channels, *self.kernel_size), device=device, dtype=dtype))
-        self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
+        self.register_parameter(
+            "bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -59,9 +72,13 @@ class Convolution(Module):
 
     def extra_repr(self):
         default = {"padding": 0, "dilation": 1, "output_padding": 0}
-        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        parts = [
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        ]
         parts += [
-            f"{name}={getattr(self, name)}" for name, n in default.items() if getattr(self, name) != (n,) * len(self.kernel_size)
+            f"{name}={getattr(self, name)}"
+            for name, n in default.items()
+            if getattr(self, name) != (n,) * len(self.kernel_size)
         ]
         parts += [f"groups={self.groups}"] if self.groups != 1 else []
         parts += ["bias=False"] if self.bias is None else []
@@ -77,7 +94,18 @@ class Conv(Convolution):
         device=None, dtype=None,
     ):  # fmt: skip
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode, device, dtype
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            0,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
     def forward(self, input):
@@ -133,14 +161,20 @@ class ConvTranspose(Convolution):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         if isinstance(padding, str):
-            raise TypeError(f"{type(self).__name__}: expected padding to be an int or a tuple of ints, got {padding!r}")
+            raise TypeError(
+                f"{type(self).__name__}: expected padding to be an int or a tuple of ints, got {padding!r}"
+            )
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device,
             dtype,
         )  # fmt: skip
 
     def forward(self, input, output_size=None):
-        extra = self.output_padding if output_size is None else self.padding_for(tuple(output_size), input.array.shape)
+        extra = (
+            self.output_padding
+            if output_size is None
+            else self.padding_for(tuple(output_size), input.array.shape)
+        )
         return self.function(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
@@ -197,9 +231,7 @@ class Unfold(Module):
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self):
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
-        )
+        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
 
 
 class Fold(Module):

@@ -65,7 +65,7 @@ class RunningBatchNorm(Module):
         return affine(input, scale, shift if self.bias is None else shift + self.bias)
 
     def updated(self, input):
-        """The running mean and variance with this batch in them, as functions of it; the buffers become these."""
+        """The running mean and variance with this batch in them, as functions of it; buffers become these."""
         dims, _, n = channels(input.array.shape)
         samples = len(input.array)
         momentum = 1 - (1 - self.momentum) / math.sqrt(max(samples - 1, 1))
@@ -74,7 +74,11 @@ class RunningBatchNorm(Module):
         mean, var = (wrap(buffer.array.copy()) for buffer in (self.running_mean, self.running_var))
         change = input.mean(dims) - mean
         mean = mean + change * share
-        var = var * (1 - share) + input.var(dims, correction=0) * share + change * change * (share * (1 - share))
+        var = (
+            var * (1 - share)
+            + input.var(dims, correction=0) * share
+            + change * change * (share * (1 - share))
+        )
         self.running_mean.array[...], self.running_var.array[...] = mean.array, var.array
         self.running_count.array[...] = count
         self.num_samples_tracked.array += samples

@@ -56,7 +56,7 @@ class Module:
 
     def __call__(self, *args, **kwargs):
         if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
-            return self.call_with_hooks(args, kwargs)
+            return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 
     # ------------------------------------------------------------------------------------------- registration
@@ -68,22 +68,22 @@ class Module:
                 kind = "parameters" if isinstance(value, Parameter) else "module"
                 raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
         elif isinstance(value, Parameter):
-            self.register(self._parameters, name, value)
+            self._register(self._parameters, name, value)
         elif name in self._parameters:
-            self.reassign(self._parameters, name, value, (), "parameter", "nn.Parameter")
+            self._reassign(self._parameters, name, value, (), "parameter", "nn.Parameter")
         elif isinstance(value, Module):
-            self.register(self._modules, name, value)
+            self._register(self._modules, name, value)
         elif name in self._modules:
-            self.reassign(self._modules, name, value, (), "child module", "nn.Module")
+            self._reassign(self._modules, name, value, (), "child module", "nn.Module")
         elif name in self._buffers:
-            self.reassign(self._buffers, name, value, Tensor, "buffer", "Tensor")
+            self._reassign(self._buffers, name, value, Tensor, "buffer", "Tensor")
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name):
-        self.register(None, name, None)
+        self._register(None, name, None)
         object.__delattr__(self, name)
 
-    def register(self, registry, name, value):
+    def _register(self, registry, name, value):
         """List a part in one registry (or in none) and in no other; one that was there keeps its place."""
         for other in (self._parameters, self._buffers, self._modules):
             if other is not registry:
@@ -92,7 +92,7 @@ class Module:
         if registry is not None:
             registry[name] = value
 
-    def reassign(self, registry, name, value, accepted, role, wanted):
+    def _reassign(self, registry, name, value, accepted, role, wanted):
         """Give a registered name another value of its own kind, or None."""
         if value is not None and not isinstance(value, accepted):
             raise TypeError(
@@ -100,8 +100,8 @@ class Module:
             )
         registry[name] = value
 
-    def add_part(self, registry, name, value, accepted, role):
-        """`register` for a name that is given as a string, with torch's checks."""
+    def _add_part(self, registry, name, value, accepted, role):
+        """`_register` for a name that is given as a string, with torch's checks."""
         if not isinstance(name, str):
             raise TypeError(f"{role} name should be a string. Got {type(name).__name__}")
         if hasattr(self, name) and name not in registry:
@@ -114,22 +114,22 @@ class Module:
             raise TypeError(
                 f"{name}: {type(value).__name__} is not a {accepted.__name__}: a {role} must be one, or None"
             )
-        self.register(registry, name, value)
+        self._register(registry, name, value)
         self.__dict__[name] = value
 
     def register_parameter(self, name, param):
         """Register a Parameter, or None for one that this layer could have."""
-        self.add_part(self._parameters, name, param, Parameter, "parameter")
+        self._add_part(self._parameters, name, param, Parameter, "parameter")
 
     def register_buffer(self, name, tensor, persistent=True):
         """Register a tensor that is state but no parameter; in `state_dict` where `persistent`."""
-        self.add_part(self._buffers, name, tensor, Tensor, "buffer")
+        self._add_part(self._buffers, name, tensor, Tensor, "buffer")
         if not persistent:
             self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name, module):
         """Register a submodule (or None) under a name that need not be an identifier."""
-        self.add_part(self._modules, name, module, Module, "module")
+        self._add_part(self._modules, name, module, Module, "module")
 
     register_module = add_module
 
@@ -166,7 +166,7 @@ class Module:
         for _, module in self.named_children():
             yield module
 
-    def named_tensors(self, registry, prefix, recurse, remove_duplicate):
+    def _named_tensors(self, registry, prefix, recurse, remove_duplicate):
         seen = set()
         modules = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
@@ -178,7 +178,7 @@ class Module:
 
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
         """(name, parameter) of this module and all below it; a shared parameter once."""
-        return self.named_tensors("_parameters", prefix, recurse, remove_duplicate)
+        return self._named_tensors("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse=True):
         """The parameters of this module and all below it, each once."""
@@ -187,7 +187,7 @@ class Module:
 
     def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
         """(name, buffer) of this module and all below it; a shared buffer once."""
-        return self.named_tensors("_buffers", prefix, recurse, remove_duplicate)
+        return self._named_tensors("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse=True):
         """The buffers of this module and all below it, each once."""
@@ -205,7 +205,7 @@ class Module:
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
 
-    def get_tensor(self, target, registry, kind):
+    def _get_tensor(self, target, registry, kind):
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if not hasattr(module, name):
@@ -216,11 +216,11 @@ class Module:
 
     def get_parameter(self, target):
         """The parameter at a dotted path; AttributeError where there is none."""
-        return self.get_tensor(target, "_parameters", "an nn.Parameter")
+        return self._get_tensor(target, "_parameters", "an nn.Parameter")
 
     def get_buffer(self, target):
         """The buffer at a dotted path; AttributeError where there is none."""
-        return self.get_tensor(target, "_buffers", "a buffer")
+        return self._get_tensor(target, "_buffers", "a buffer")
 
     # --------------------------------------------------------------------------------- mode, gradients, dtype
 
@@ -258,7 +258,7 @@ class Module:
             else:
                 parameter.grad = parameter.grad.detach().zero_()
 
-    def convert(self, function):
+    def _convert(self, function):
         """Give every parameter, gradient and buffer new numbers, `function` of the old; the objects stay."""
         for tensor in [*self.parameters(), *self.buffers()]:
             grad = tensor.grad
@@ -278,11 +278,11 @@ class Module:
                 )
             return result if tensor.is_floating_point() else tensor
 
-        return self.convert(moved)
+        return self._convert(moved)
 
     def type(self, dst_type):
         """Every parameter and buffer in another dtype, integers as well."""
-        return self.convert(lambda tensor: tensor.to(dst_type))
+        return self._convert(lambda tensor: tensor.to(dst_type))
 
     def float(self):
         return self.to(dtype=float32)
@@ -317,7 +317,7 @@ class Module:
         return add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
 
     def register_full_backward_pre_hook(self, hook, prepend=False):
-        """Call `hook(module, grad_output)` before the module's backward; what it returns, if not None, counts.
+        """Call `hook(module, grad_output)` before the module's backward; what it returns, if any, counts.
 
         `grad_output` is a tuple, one gradient for every output.
         """
@@ -332,7 +332,7 @@ class Module:
         """
         return add_hook(self._backward_hooks, hook, prepend)
 
-    def call_with_hooks(self, args, kwargs):
+    def _call_with_hooks(self, args, kwargs):
         for hook, with_kwargs in list(self._forward_pre_hooks.values()):
             changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
             if changed is not None and with_kwargs:
@@ -358,7 +358,7 @@ class Module:
 
     # -------------------------------------------------------------------------------------------------- state
 
-    def named_state(self):
+    def _named_state(self):
         """(name, tensor) of what `state_dict` saves, module by module: parameters, then buffers."""
         for path, module in self.named_modules(remove_duplicate=False):
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
@@ -371,7 +371,7 @@ class Module:
         The tensors share memory with the module; with `keep_vars` they are the parameters themselves.
         """
         return {
-            prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self.named_state()
+            prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self._named_state()
         }
 
     def load_state_dict(self, state_dict, strict=True):
@@ -381,7 +381,7 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        own = dict(self.named_state())
+        own = dict(self._named_state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         problems = []

@@ -121,13 +121,22 @@ class InstanceNorm(BatchNorm):
     def normalised(self, input):
         channels = input.array.shape[1]
         if channels != self.num_features:
-            text = f"{type(self).__name__}: expected num_features={self.num_features} channels, got {channels}"
+            text = (
+                f"{type(self).__name__}: expected num_features={self.num_features} channels, got {channels}"
+            )
             if self.affine:
                 raise ValueError(text)
             warnings.warn(f"{text}; num_features is not used because affine=False", stacklevel=4)
         mean, momentum = self.running_mean, 0.0 if self.momentum is None else self.momentum
         return F.instance_norm(
-            input, mean, self.running_var, self.weight, self.bias, self.training or mean is None, momentum, self.eps
+            input,
+            mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or mean is None,
+            momentum,
+            self.eps,
         )
 
 
@@ -149,7 +158,9 @@ class GroupNorm(Module):
     Source: Wu and He, 2018.
     """
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True):
+    def __init__(
+        self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True
+    ):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
@@ -222,7 +233,11 @@ class RMSNorm(Module):
         sizes = normalized_shape if hasattr(normalized_shape, "__iter__") else (normalized_shape,)
         self.normalized_shape = tuple(map(operator.index, sizes))
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        values = Parameter(empty(self.normalized_shape, device=device, dtype=dtype)) if elementwise_affine else None
+        values = (
+            Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
+            if elementwise_affine
+            else None
+        )
         self.register_parameter("weight", values)
         self.reset_parameters()
 

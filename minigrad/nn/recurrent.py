@@ -15,13 +15,11 @@ from .module import Module, Parameter
 
 
 class Recurrent(Module):
-    """What the layers and the cells share: weights, starting states, and the scan over a sequence."""
+    """What layers and cells share: weights and starting states; a subclass takes its `scan` from below."""
 
-    gates, states, dims = (
-        1,
-        ("hidden",),
-        (2, 3),
-    )  # rows of weights a unit; names of the states; dimensions of the input
+    gates = 1  # rows of weights for each hidden unit
+    states = ("hidden",)
+    dims = (2, 3)  # that the input may have
 
     def __init__(self, input_size, hidden_size, bias):
         super().__init__()
@@ -35,17 +33,11 @@ class Recurrent(Module):
     def add_weights(self, width, suffix, device, dtype):
         """Weights and biases for an input of `width` features, in torch's order and under torch's names."""
         rows = self.gates * self.hidden_size
-        sizes = {
-            "weight_ih": (rows, width),
-            "weight_hh": (rows, self.hidden_size),
-            "bias_ih": (rows,),
-            "bias_hh": (rows,),
-        }
-        for name, size in sizes.items():
-            wanted = self.bias or name.startswith("weight")
-            self.register_parameter(
-                name + suffix, Parameter(empty(size, device=device, dtype=dtype)) if wanted else None
-            )
+        columns = {"weight_ih": (width,), "weight_hh": (self.hidden_size,), "bias_ih": (), "bias_hh": ()}
+        for name, size in columns.items():
+            wanted = size or self.bias
+            parameter = Parameter(empty(rows, *size, device=device, dtype=dtype)) if wanted else None
+            self.register_parameter(name + suffix, parameter)
 
     def weights(self, suffix):
         return [getattr(self, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
@@ -86,18 +78,25 @@ class Recurrent(Module):
                 )
         return hx
 
-    def scan(self, x, states, weights, reverse=False):
-        """One layer in one direction: (T, N, features) -> outputs (T, N, hidden_size), last states."""
-        w_ih, w_hh, b_ih, b_hh = weights
-        if self.gates == 3:
-            y = gru_(F.linear(x, w_ih, b_ih), *states, w_hh, b_hh, reverse)
-            return y, [y[0 if reverse else -1]]
-        products = F.linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
-        if self.gates == 4:
-            y = lstm_(products, *states, w_hh, reverse)
-            return y[:-1], [y[0 if reverse else -2], y[-1]]
-        y = rnn_(products, *states, w_hh, self.nonlinearity, reverse)
-        return y, [y[0 if reverse else -1]]
+
+# ---------- one layer, one direction: x (T, N, features) -> outputs (T, N, hidden_size), list of last states
+
+
+def scan_rnn(self, x, states, w_ih, w_hh, b_ih, b_hh, reverse):
+    products = F.linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
+    y = rnn_(products, *states, w_hh, self.nonlinearity, reverse)
+    return y, [y[0 if reverse else -1]]
+
+
+def scan_lstm(self, x, states, w_ih, w_hh, b_ih, b_hh, reverse):
+    products = F.linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
+    y = lstm_(products, *states, w_hh, reverse)
+    return y[:-1], [y[0 if reverse else -2], y[-1]]
+
+
+def scan_gru(self, x, states, w_ih, w_hh, b_ih, b_hh, reverse):
+    y = gru_(F.linear(x, w_ih, b_ih), *states, w_hh, b_hh, reverse)
+    return y, [y[0 if reverse else -1]]
 
 
 def known(nonlinearity):
@@ -163,7 +162,7 @@ class Sequence(Recurrent):
             outputs = []
             for suffix in self.directions:
                 states = [state[len(last)] for state in hx]
-                y, states = self.scan(x, states, self.weights(f"_l{layer}{suffix}"), suffix == "_reverse")
+                y, states = self.scan(x, states, *self.weights(f"_l{layer}{suffix}"), suffix == "_reverse")
                 outputs.append(y)
                 last.append(states)
             x = cat(outputs, 2) if self.bidirectional else y
@@ -190,6 +189,8 @@ class RNN(Sequence):
     Source: Elman, 1990.
     """
 
+    scan = scan_rnn
+
     def __init__(
         self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
         dropout=0.0, bidirectional=False, device=None, dtype=None,
@@ -203,7 +204,7 @@ class RNN(Sequence):
 class LSTM(Sequence):
     """Long short-term memory; the states are (hidden, cell). Source: Hochreiter and Schmidhuber, 1997."""
 
-    gates, states = 4, ("hidden[0]", "hidden[1]")
+    gates, states, scan = 4, ("hidden[0]", "hidden[1]"), scan_lstm
 
     def __init__(
         self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
@@ -217,7 +218,7 @@ class LSTM(Sequence):
 class GRU(Sequence):
     """Gated recurrent unit. Source: Cho et al., 2014."""
 
-    gates = 3
+    gates, scan = 3, scan_gru
 
     def __init__(
         self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
@@ -246,7 +247,7 @@ class Cell(Recurrent):
         states = self.starting(hx, (*shape[:-1], self.hidden_size), input)
         if len(shape) == 1:
             input, states = unsqueeze(input, 0), [unsqueeze(state, 0) for state in states]
-        _, states = self.scan(unsqueeze(input, 0), states, self.weights(""))
+        _, states = self.scan(unsqueeze(input, 0), states, *self.weights(""), False)
         states = tuple(state[0] for state in states) if len(shape) == 1 else tuple(states)
         return states if len(states) > 1 else states[0]
 
@@ -257,20 +258,21 @@ class Cell(Recurrent):
 class RNNCell(Cell):
     """One step of an RNN."""
 
+    scan = scan_rnn
+
     def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None, dtype=None):
         super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = known(nonlinearity)
 
     def extra_repr(self):
-        return super().extra_repr() + (
-            "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}"
-        )
+        nonlinearity = "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}"
+        return super().extra_repr() + nonlinearity
 
 
 class LSTMCell(Cell):
     """One step of an LSTM; the states are a tuple (hidden, cell)."""
 
-    gates, states = 4, ("hidden[0]", "hidden[1]")
+    gates, states, scan = 4, ("hidden[0]", "hidden[1]"), scan_lstm
 
     def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
         super().__init__(input_size, hidden_size, bias, device, dtype)
@@ -279,7 +281,7 @@ class LSTMCell(Cell):
 class GRUCell(Cell):
     """One step of a GRU."""
 
-    gates = 3
+    gates, scan = 3, scan_gru
 
     def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
         super().__init__(input_size, hidden_size, bias, device, dtype)

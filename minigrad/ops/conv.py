@@ -21,9 +21,9 @@ from typing import NamedTuple
 from .. import cpu
 from ..autograd import primitive
 from ..backend import on_gpu, strided, xp
+from .layout import ENOUGH, images
 from .reduce import sum_
 
-BATCH_LAST = 16  # from this many images on they come last in memory
 BLOCK_IMAGES = 64  # the least of them in a block, where there are more blocks than one
 BLOCK_BYTES = 1 << (28 if on_gpu else 22)  # about as much is lowered at a time, so that it stays in the cache
 
@@ -81,7 +81,9 @@ def conv_transpose_(x, w, b, geometry, size):
 def conv_weight_(d, x, kernel, geometry):
     """d (N, out, *size), x (N, C, *space) -> (out, C / groups, *kernel): the gradient of w where d is that of conv_."""
     stride, _, dilation, groups = geometry
-    blocks = blocks_of(x.shape, x.itemsize, groups, kernel, geometry.start, stride, dilation, d.shape[2:], cpu.threads)
+    blocks = blocks_of(
+        x.shape, x.itemsize, groups, kernel, geometry.start, stride, dilation, d.shape[2:], cpu.threads
+    )
     x, d = inside(x, groups), inside(d, groups)
 
     def work(blocks):
@@ -99,16 +101,6 @@ def conv_weight_(d, x, kernel, geometry):
         w += part
     w = w.reshape(groups * d.shape[2], *kernel, x.shape[2])
     return w.transpose(0, w.ndim - 1, *range(1, w.ndim - 1))
-
-
-@primitive
-def arranged(x):
-    """The images in the order of memory in which they are convolved faster."""
-    y = images(len(x), x.shape[1], x.shape[2:], x.dtype)
-    step = 16 if x.strides[0] % 4096 == 0 else len(x)  # more lines than that would claim the same place of the cache
-    for i in range(0, len(x), step):
-        y[i : i + step] = x[i : i + step]
-    return y
 
 
 def space(shape):
@@ -133,18 +125,9 @@ conv_weight_.vjps(
     d=lambda g, x, geometry, shape: conv_(x, g, None, geometry, space(shape)),
     x=lambda g, d, x, geometry: conv_transpose_(d, g, None, geometry, space(x.shape)),
 )
-arranged.vjp(lambda g: g)
 
 
 # -------------------------------------------------------------------------------------------------- on raw arrays
-
-
-def images(n, channels, size, dtype):
-    """Memory for n images, in the order that suits their number."""
-    if n < BATCH_LAST:
-        return xp.empty((n, channels, *size), dtype)
-    y = xp.empty((channels, *size, n), dtype)
-    return y.transpose(y.ndim - 1, *range(y.ndim - 1))
 
 
 def inside(x, groups):
@@ -275,7 +258,7 @@ class Block(NamedTuple):
 def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size, threads):
     """The blocks of a convolution of images of this shape."""
     n, channels, *space = shape
-    channels, by_pixel = channels // groups, n >= BATCH_LAST
+    channels, by_pixel = channels // groups, n >= ENOUGH
     overlap = dilation[0] == 1 and stride[0] <= kernel[0]
     step = stride[0] if overlap else kernel[0]
     lines = math.prod(kernel[1:]) * channels
@@ -296,7 +279,9 @@ def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size, th
                 memory = (groups, images, height, *kernel[1:], channels, *size[1:])
                 order = (0, *range(2, 2 * m + 4), 1)
             top = start[0] + rows.start * stride[0]
-            copies, zeros = moves(tuple(space), kernel, (top, *start[1:]), stride, dilation, (count, *size[1:]), overlap)
+            copies, zeros = moves(
+                tuple(space), kernel, (top, *start[1:]), stride, dilation, (count, *size[1:]), overlap
+            )
             blocks.append(Block(by_pixel, chosen, rows, memory, order, lines, step, copies, zeros))
     return blocks
 
@@ -322,17 +307,28 @@ def moves(space, kernel, start, stride, dilation, size, overlap):
         low, high = span(first, step, count, space[0])
         rows = slice(at + apart * low, at + apart * high, apart)
         source_rows = slice(first + step * low, first + step * high, step)
-        zeros += [(every, slice(at + apart * a, at + apart * b, apart)) for a, b in ((0, low), (high, count)) if a < b]
+        zeros += [
+            (every, slice(at + apart * a, at + apart * b, apart))
+            for a, b in ((0, low), (high, count))
+            if a < b
+        ]
         for position in itertools.product(*map(range, kernel[1:])) if low < high else ():
             places, sources = [], []
-            for k, begin, s, d, outputs, pixels in zip(position, start[1:], stride[1:], dilation[1:], size[1:], space[1:]):
+            for k, begin, s, d, outputs, pixels in zip(
+                position, start[1:], stride[1:], dilation[1:], size[1:], space[1:]
+            ):
                 a, b = span(begin + d * k, s, outputs, pixels)
-                margins = [(every, rows, *position, every, *[every] * len(places), slice(*m)) for m in ((0, a), (b, outputs))]
+                margins = [
+                    (every, rows, *position, every, *[every] * len(places), slice(*m))
+                    for m in ((0, a), (b, outputs))
+                ]
                 zeros += [m for m in margins if m[-1].start < m[-1].stop]
                 places.append(slice(a, b))
                 sources.append(slice(begin + d * k + s * a, begin + d * k + s * b, s))
             if all(p.start < p.stop for p in places):
-                copies.append(((every, rows, *position, every, *places), (every, source_rows, every, *sources)))
+                copies.append(
+                    ((every, rows, *position, every, *places), (every, source_rows, every, *sources))
+                )
     return copies, zeros
 
 

@@ -43,7 +43,7 @@ def spelled(*arguments):
     if len(arguments) % 2:
         lists.append(arguments[-1])
     if not all(i is ... or 0 <= i < len(LETTERS) for numbers in lists for i in numbers):
-        raise RuntimeError(f"einsum(): expected subscripts from 0 to {len(LETTERS) - 1} or ..., got {lists}")
+        raise ValueError(f"einsum(): expected subscripts from 0 to {len(LETTERS) - 1} or ..., got {lists}")
     words = ["".join("..." if i is ... else LETTERS[i] for i in numbers) for numbers in lists]
     equation = ",".join(words[: len(operands)])
     return equation + "->" + words[-1] if len(arguments) % 2 else equation, operands

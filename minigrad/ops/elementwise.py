@@ -8,8 +8,19 @@ import math
 from .. import autograd
 from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
 from ..backend import (
-    NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, overflow_expected, rectified, tanh_gradient, total, xp,
-)  # fmt: skip
+    NUMBERS,
+    RAW,
+    Array,
+    asarray,
+    column_sums,
+    constant,
+    expanded,
+    overflow_expected,
+    rectified,
+    tanh_gradient,
+    total,
+    xp,
+)
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
@@ -123,10 +134,10 @@ def unary(forward=None, *, floating=False):
 
 
 def binary(forward=None, *, floating=False, bools=True, prepare=None):
-    """A primitive of two operands, Tensors or numbers, that broadcast; integers take the default dtype where `floating`.
+    """A primitive of two operands, Tensors or numbers, that broadcast.
 
-    Without `bools`, a boolean operand is an error. `prepare(input, other)` returns operands of different dtypes with
-    one dtype, by default torch's common one.
+    Integers take the default dtype where `floating`. Without `bools`, a boolean operand is an error.
+    `prepare(input, other)` returns operands of different dtypes with one dtype, by default torch's common one.
     """
     if forward is None:
         return lambda function: binary(function, floating=floating, bools=bools, prepare=prepare)
@@ -194,8 +205,9 @@ def mismatch(operation, *arrays):
         for i in range(1, min(a.ndim, b.ndim) + 1):
             if a.shape[-i] != b.shape[-i] and 1 not in (a.shape[-i], b.shape[-i]):
                 return RuntimeError(
-                    f"{operation}: The size of tensor a ({a.shape[-i]}) must match the size of tensor b ({b.shape[-i]}) "
-                    f"at non-singleton dimension {max(a.ndim, b.ndim) - i}; got shapes {a.shape} and {b.shape}"
+                    f"{operation}: The size of tensor a ({a.shape[-i]}) must match the size of tensor b "
+                    f"({b.shape[-i]}) at non-singleton dimension {max(a.ndim, b.ndim) - i}; "
+                    f"got shapes {a.shape} and {b.shape}"
                 )
     return RuntimeError(f"{operation}: got shapes {', '.join(str(a.shape) for a in arrays)}")
 
@@ -394,7 +406,7 @@ def addcmul(input, tensor1, tensor2, *, value=1):
 def addcdiv(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 / tensor2."""
     if tensor1.dtype.kind != "f" and tensor2.dtype.kind != "f":
-        raise RuntimeError("addcdiv: Integer division is not supported; convert tensor1 or tensor2 to a floating dtype")
+        raise RuntimeError("addcdiv: Integer division is not supported; make tensor1 or tensor2 floating")
     quotient = div_(tensor1, tensor2)
     return add_(input, quotient if value == 1 else mul(quotient, value))
 
@@ -674,16 +686,20 @@ FAR = (
 
 
 def polynomial(x, coefficients):
-    first, second, *rest = coefficients
-    y = x * first + second
+    first, *rest, last = coefficients
+    y = x * first
     for coefficient in rest:
-        y = y * x + coefficient
+        y += coefficient
+        y *= x
+    y += last
     return y
 
 
 def quotient(x, coefficients):
     p, q = coefficients
-    return polynomial(x, p) / polynomial(x, q)
+    y = polynomial(x, p)
+    y /= polynomial(x, q)
+    return y
 
 
 def erfc_tail(x):
@@ -861,7 +877,8 @@ def masked_fill(input, mask, value):
     if mask.dtype != boolean:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Variable) and value.array.ndim:
-        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got shape {value.array.shape}")
+        shape = value.array.shape
+        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got shape {shape}")
     return broadcasting(where_, as_dtype(operand(value, "masked_fill"), input.dtype), input, mask)
 
 

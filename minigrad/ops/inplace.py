@@ -86,7 +86,8 @@ def in_place(operation):
                 b = b.array if b.node is None and b.origin is None or not mode.enabled else None
             elif b.__class__ in NUMBERS and a.dtype.kind == "f":
                 b = constant(b, a.dtype)
-            if b.__class__ is Array and b.dtype is a.dtype and (b.shape == a.shape or b.ndim == 0) and not kwargs:
+            same = b.__class__ is Array and b.dtype is a.dtype and (b.shape == a.shape or b.ndim == 0)
+            if same and a.dtype.kind == "f" and not kwargs:
                 ufunc(a, b, a)  # what an optimiser does at every step: nothing to record, no result to copy
                 changed(self)
                 return self

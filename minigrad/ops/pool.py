@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ..autograd import primitive
 from ..backend import xp
-from .conv import images, span
+from .conv import span
+from .layout import images
 
 
 class Window(NamedTuple):
@@ -56,7 +57,9 @@ def first_inside(window, size):
     """The number of the first position of each window that lies inside of the image."""
     first = xp.zeros(size, "int64")
     for dim, (k, s, p, d, count) in enumerate(zip(*window, size)):
-        position = xp.maximum(-((s * xp.arange(count) - p) // d), 0).reshape(-1, *(1,) * (len(size) - dim - 1))
+        position = xp.maximum(-((s * xp.arange(count) - p) // d), 0).reshape(
+            -1, *(1,) * (len(size) - dim - 1)
+        )
         first = first * k + position
     return first
 

@@ -10,7 +10,9 @@ from ..backend import asarray, xp
 @primitive
 def along(x, matrix, dim):
     """A raw matrix (m, n) times x along one dimension of size n, which then has size m."""
-    if x.strides[0] == x.itemsize and dim > 0 and len(x) > 1:  # images last in memory, where the result has them too
+    if (
+        x.strides[0] == x.itemsize and dim > 0 and len(x) > 1
+    ):  # images last in memory, where the result has them too
         return xp.moveaxis(along(xp.moveaxis(x, 0, -1), matrix, dim - 1), -1, 0)
     before, n, after = x.shape[:dim], x.shape[dim], x.shape[dim + 1 :]
     y = matrix @ x.reshape(math.prod(before), n, math.prod(after))

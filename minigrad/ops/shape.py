@@ -6,6 +6,7 @@ import operator
 from ..autograd import Variable, view, wrap
 from ..backend import expanded, xp
 from .elementwise import sum_to
+from .layout import images_last, own_order
 
 # ----------------------------------------------------------------------------------------- dimensions and sizes
 
@@ -70,6 +71,8 @@ def reshape(input, *sizes, shape=None):
     for n in size:
         if n < -1:
             raise RuntimeError(f"reshape: invalid shape dimension {n}, got shape {list(size)}")
+    if images_last(input.array):
+        input = own_order(input)
     try:
         return reshape_(input, size)  # the array library works out what -1 stands for
     except ValueError as error:
@@ -99,6 +102,9 @@ def view_as_shape(input, *shape):
     if isinstance(shape[0], xp.dtype):
         return view_as_dtype(input, *shape)
     y = reshape(input, *shape)
+    if y.origin is None and input.origin is None and images_last(input.array):  # an order that torch's user never sees
+        input.array = xp.ascontiguousarray(input.array)
+        y = reshape(input, *shape)
     if y.origin is None and y.array.size:
         raise RuntimeError(
             f"view size {y.array.shape} is not compatible with input tensor's size {input.array.shape} and strides: "
@@ -135,7 +141,7 @@ def flatten(input, start_dim=0, end_dim=-1):
     start, end = dim_of(start_dim, len(shape), "flatten"), dim_of(end_dim, len(shape), "flatten")
     if start > end:
         raise RuntimeError(f"flatten() has invalid args: start_dim {start_dim} cannot come after end_dim {end_dim}")
-    return reshape_(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 def unflatten(input, dim, sizes):

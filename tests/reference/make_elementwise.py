@@ -14,8 +14,8 @@ A, B = map(np.array, zip(*[(a, b) for a in POINTS[::2] for b in POINTS[1::2]], *
 DTYPES = "float16 float32 float64 int8 int16 int32 int64 uint8 bool".split()
 
 UNARY = (
-    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac log log10 log1p log2 neg reciprocal relu round rsqrt "
-    "sigmoid sign sin sinh sqrt square tan tanh trunc nan_to_num isnan isinf isfinite logical_not"
+    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac log log10 log1p log2 neg reciprocal relu round "
+    "rsqrt sigmoid sign sin sinh sqrt square tan tanh trunc nan_to_num isnan isinf isfinite logical_not"
 ).split()
 BINARY = (
     "add sub mul div pow atan2 fmod remainder hypot maximum minimum fmax fmin eq ne lt le gt ge logical_and "
@@ -38,7 +38,7 @@ NUMBERS = {  # functions of one tensor
     "round to decimals": lambda m, a: m.round(a * 1.2345, decimals=2),
     "round to tens": lambda m, a: m.round(a * 12.345, decimals=-1),
     "clamp": lambda m, a: m.clamp(a, -0.5, 1),
-    "clamp below": lambda m, a: m.clamp(a, min=-0.5),
+    "clamp below": lambda m, a: m.clamp_min(a, -0.5),
     "clamp above": lambda m, a: m.clamp_max(a, 1),
     "clamp to an empty range": lambda m, a: a.clamp(1, -0.5),
     "clamp to not a number": lambda m, a: a.clamp(NAN),

@@ -47,7 +47,11 @@ def made(m, index):
     return index
 
 
-MASK, WIDE, TALL = T([[True, False, True], [False, False, True]], "bool"), T([True, False, True], "bool"), T([False, True], "bool")
+MASK, WIDE, TALL = (
+    T([[True, False, True], [False, False, True]], "bool"),
+    T([True, False, True], "bool"),
+    T([False, True], "bool"),
+)
 INDICES = {
     "int": I[1], "negative int": I[-1], "ints": I[1, -1, 2], "int inside": I[:, 2], "int behind": I[..., 3],
     "int Tensor": I[T(1)], "int Tensors": I[T(1), T([0, 2])], "numpy int": I[np.int64(1), np.int32(2)],
@@ -59,21 +63,30 @@ INDICES = {
     "two Tensors": I[T([0, 1, 0]), T([1, -1, 1])], "three Tensors": I[T([0, 1]), T([1, 1]), T([3, 0])],
     "Tensors that broadcast": I[T([[0], [1]]), T([0, 2, 2])], "Tensors behind": I[:, T([0, 1]), T([1, 1])],
     "Tensors apart": I[T([0, 1, 1]), :, T([1, 3, 3])], "Tensors round an int": I[T([0, 1]), 0, T([1, 2])],
-    "int and a Tensor apart": I[0, :, T([1, 1])], "int behind a Tensor": I[:, T([0, 1]), 0], "Tensor and int": I[T([1, 0]), 1],
+    "int and a Tensor apart": I[0, :, T([1, 1])], "int behind a Tensor": I[:, T([0, 1]), 0],
+    "Tensor and int": I[T([1, 0]), 1],
     "Tensors round None": I[T([0, 1]), None, T([1, 2])], "None before a Tensor": I[None, T([1, 0])],
-    "slice and Tensor": I[1:, T([2, 0])], "Tensor and slice": I[T([1, 1]), 1:, ::2], "step and Tensor": I[:, ::2, T([0, 0])],
+    "slice and Tensor": I[1:, T([2, 0])], "Tensor and slice": I[T([1, 1]), 1:, ::2],
+    "step and Tensor": I[:, ::2, T([0, 0])],
     "range": I[range(2)], "range and Tensor": I[range(2), T([2, 2])], "range with steps": I[:, range(2, -1, -2)],
-    "list": I[[1, 0, 0]], "lists": I[[0, 1], [2, 2]], "list second": I[:, [0, -1]], "list of lists": I[[[0, 1], [1, 1]]],
+    "list": I[[1, 0, 0]], "lists": I[[0, 1], [2, 2]], "list second": I[:, [0, -1]],
+    "list of lists": I[[[0, 1], [1, 1]]],
     "nested list second": I[:, [[0, 1], [1, 2]]], "tuple in a tuple": I[((0, 1),)], "list of no elements": I[[]],
     "list of Tensors": I[[T(0), T(1)]], "list of slices": I[[slice(0, 1), 1]], "list with None": I[[None, 0]],
     "numpy array": I[np.array([1, 0, 1])], "numpy mask": I[np.array([True, False])],
-    "mask": I[TALL], "mask of two dimensions": I[MASK], "mask second": I[:, WIDE], "mask and a Tensor": I[MASK, T([0, 1, 3])],
+    "mask": I[TALL], "mask of two dimensions": I[MASK], "mask second": I[:, WIDE],
+    "mask and a Tensor": I[MASK, T([0, 1, 3])],
     "masks": I[TALL, WIDE], "mask and int": I[1, WIDE], "mask and slice": I[TALL, 1:], "list mask": I[[True, False]],
     "mask of all": I[T([[[True, False, True, True]] * 3] * 2, "bool")], "mask of none": I[T([False, False], "bool")],
     "True": I[True], "False": I[False], "True Tensor": I[T(True, "bool")], "True inside": I[:, True],
     "byte mask": I[T([0, 1], "uint8")],
 }  # fmt: skip
-NUMBER_INDICES = {"number by nothing": I[()], "number by None": I[None], "number by dots": I[...], "number by True": I[T(True, "bool")]}
+NUMBER_INDICES = {
+    "number by nothing": I[()],
+    "number by None": I[None],
+    "number by dots": I[...],
+    "number by True": I[T(True, "bool")],
+}
 
 
 def read(index):
@@ -99,7 +112,8 @@ UNASSIGNED = {  # which of several values stays is not said, and torch no longer
     name
     for name in INDICES
     if name in ("Tensor", "Tensor of rank 2", "Tensor second", "two Tensors", "Tensors that broadcast", "Tensors apart")
-    or name in ("int and a Tensor apart", "Tensor and slice", "step and Tensor", "list", "nested list second", "numpy array")
+    or name
+    in ("int and a Tensor apart", "Tensor and slice", "step and Tensor", "list", "nested list second", "numpy array")
     or name in ("list of lists", "lists", "byte mask")
 }
 for name in sorted(set(INDICES) - UNASSIGNED):
@@ -141,7 +155,8 @@ DERIVATIVES |= {
     "scatter_add in place": (lambda m, x, s: (x * 1).scatter_add_(0, at(m, [0, 0, 2, 1]), s), (MATRIX, numbers(1, 4))),
     "scatter_add to a number": (lambda m, x, s: x.scatter_add(0, m.tensor([0, 0]), s), (NUMBER, numbers(2))),
     "scatter_add much": (
-        lambda m, x, s: x.scatter_add(0, (m.arange(1500) * 7 % 3)[:, None].expand(1500, 4), s), (MATRIX, numbers(1500, 4))
+        lambda m, x, s: x.scatter_add(0, (m.arange(1500) * 7 % 3)[:, None].expand(1500, 4), s),
+        (MATRIX, numbers(1500, 4))
     ),
     "index_add": (lambda m, x, s: x.index_add(1, m.tensor([0, 0, 2]), s, alpha=2.5), (MATRIX, numbers(3, 3))),
     "index_add 0": (lambda m, x, s: m.index_add(x, 0, m.tensor([2, 0, 2, 2]), s), (MATRIX, numbers(4, 4))),
@@ -171,8 +186,12 @@ def of_dtypes(function):
 
 
 VALUES = {
-    "read dtypes": of_dtypes(lambda m, x: (x[1], x[:, 1:], x[[1, 1]], x[m.tensor([0, 1]), 1], x[m.tensor([True, False])])),
-    "gather dtypes": of_dtypes(lambda m, x: (x.gather(1, at(m, [0, 2])), x.take(m.tensor([3])), x.index_select(1, m.tensor([0])))),
+    "read dtypes": of_dtypes(
+        lambda m, x: (x[1], x[:, 1:], x[[1, 1]], x[m.tensor([0, 1]), 1], x[m.tensor([True, False])])
+    ),
+    "gather dtypes": of_dtypes(
+        lambda m, x: (x.gather(1, at(m, [0, 2])), x.take(m.tensor([3])), x.index_select(1, m.tensor([0])))
+    ),
     "scatter dtypes": of_dtypes(lambda m, x: (x.scatter(1, at(m, [0, 2]), x[:, :2]), x.scatter(0, at(m, [1]), 1))),
     "scatter_add dtypes": lambda m: [
         x.scatter_add(1, at(m, [0, 0]), x[1:, :2]) for x in (counting(m, 2, 3, dtype=d) for d in DTYPES[1:-1])
@@ -183,7 +202,10 @@ VALUES = {
     ],
     "nonzero": of_dtypes(lambda m, x: (x.nonzero(), m.argwhere(x), x.nonzero(as_tuple=True), m.where(x > 2))),
     "nonzero of a number": lambda m: [
-        m.tensor(1.0).nonzero(), m.tensor(0).nonzero(), m.argwhere(m.tensor(2)), m.tensor(1.0).nonzero(as_tuple=True)
+        m.tensor(1.0).nonzero(),
+        m.tensor(0).nonzero(),
+        m.argwhere(m.tensor(2)),
+        m.tensor(1.0).nonzero(as_tuple=True),
     ],
     "nonzero of nothing": lambda m: [m.zeros(0, 3).nonzero(), m.zeros(2).nonzero(as_tuple=True)],
     "masked_select dtypes": of_dtypes(lambda m, x: x.masked_select(counting(m, 2, 3) % 2 == 0)),

@@ -1,7 +1,7 @@
 """Prints with PyTorch what `tests/test_printing.py` compares with: `python make_printing.py`.
 
-A case is a function of a library, `torch` or `minigrad`, that returns what is printed; some have print options.
-Made with PyTorch 2.13.0; writes `printing.json`, the lines of every text by its name, next to this file.
+A case is a function of a library, `torch` or `minigrad`, that returns what is printed; some have print
+options. Made with PyTorch 2.13.0; writes `printing.json`, the lines of every text by name, next to this file.
 """
 
 import json
@@ -28,10 +28,10 @@ def leaf(m, *shape, **rule):
 
 
 def at_every_width(m, tensor):
-    """Texts with two notes behind the numbers, in which each of them sooner or later goes to a line of its own."""
+    """Texts with two notes behind the numbers; sooner or later each of them goes to a line of its own."""
     texts = []
     for width in range(15, 65):
-        m.set_printoptions(threshold=0, edgeitems=0, linewidth=width)
+        m.set_printoptions(edgeitems=0, linewidth=width)
         texts.append(str(tensor))
     return "\n".join(texts)
 
@@ -88,7 +88,9 @@ CASES = {
     "summary of few rows": lambda m: single(m, 3, 500),
     "summary of few columns": lambda m: single(m, 500, 3),
     "summary of images": lambda m: single(m, 20, 2, 28, 28),
-    "summary that hides a large number": lambda m: single(m, 2000) + m.tensor([*[0.0] * 1000, 1e9, *[0.0] * 999]),
+    "summary that hides a large number": lambda m: (
+        single(m, 2000) + m.tensor([*[0.0] * 1000, 1e9, *[0.0] * 999])
+    ),
     "summary of truths": lambda m: m.arange(2000) % 3 == 0,
     "leaf": lambda m: leaf(m, 3),
     "leaf, float64": lambda m: leaf(m, 3).double().detach().requires_grad_(),
@@ -107,7 +109,7 @@ CASES = {
     "shape": lambda m: m.zeros(2, 3).shape,
     "shape of a number": lambda m: m.tensor(1).shape,
     "named result": lambda m: m.tensor([[3.0, 5.0, 4.0]]).max(1).values,
-    "notes at every width": lambda m: at_every_width(m, leaf(m, 2, 3)),
+    "notes at every width": lambda m: at_every_width(m, leaf(m, 5)),
     "storage": lambda m: m.arange(3.0).untyped_storage(),
 }
 OPTIONS = {

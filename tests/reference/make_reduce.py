@@ -42,7 +42,20 @@ for name in ("prod", "cumsum", "cumprod", "max", "min", "median", "softmax", "lo
     for way, options in ONE_DIM.items():
         if not (name in ("cumsum", "cumprod", "softmax", "log_softmax") and "keepdim" in options):
             DERIVATIVES[f"{name} {way}"] = call(name, **options), (X,)
-for name in ("sum", "mean", "amax", "prod", "max", "min", "median", "cumsum", "cumprod", "logsumexp", "softmax", "log_softmax"):
+for name in (
+    "sum",
+    "mean",
+    "amax",
+    "prod",
+    "max",
+    "min",
+    "median",
+    "cumsum",
+    "cumprod",
+    "logsumexp",
+    "softmax",
+    "log_softmax",
+):
     dim = {} if name in ("sum", "mean", "amax") else {"dim": -1}
     DERIVATIVES[f"{name} of a number"] = call(name, **dim), (np.array(1.5),)
 for name in ("sum", "mean", "var", "std", "amax", "amin", "max", "min", "prod", "median"):
@@ -63,7 +76,10 @@ for name in ("var", "std"):
     DERIVATIVES[f"{name} older order"] = (lambda m, x, name=name: getattr(x, name)(1, False, True)), (X,)
     DERIVATIVES[f"{name} older order of all"] = (lambda m, x, name=name: getattr(x, name)(False)), (X,)
     DERIVATIVES[f"{name} of a constant"] = call(name, dim=0), (CONSTANT,)
-    DERIVATIVES[f"{name} and mean"] = (lambda m, x, name=name: getattr(m, f"{name}_mean")(x, (0, 2), keepdim=True)), (X,)
+    DERIVATIVES[f"{name} and mean"] = (
+        (lambda m, x, name=name: getattr(m, f"{name}_mean")(x, (0, 2), keepdim=True)),
+        (X,),
+    )
 DERIVATIVES |= {
     "sum numpy's names": (lambda m, x: x.sum(axis=1, keepdims=True), (X,)),
     "mean numpy's names": (lambda m, x: m.mean(x, axis=(0, 1)), (X,)),
@@ -97,7 +113,9 @@ DTYPES = "float16 float32 float64 int8 int16 int32 int64 uint8 bool".split()
 def small(m, dtype, *shape):
     """Small integers of one dtype, in no order."""
     n = int(np.prod(shape))
-    return m.tensor((np.arange(n) * 5 % 7 - (0 if dtype == "uint8" else 2)).tolist()).reshape(shape).to(getattr(m, dtype))
+    return (
+        m.tensor((np.arange(n) * 5 % 7 - (0 if dtype == "uint8" else 2)).tolist()).reshape(shape).to(getattr(m, dtype))
+    )
 
 
 def odd(m, *rest):
@@ -113,15 +131,44 @@ def floats(function):
 
 
 VALUES = {}
-for name in ("sum", "prod", "amax", "amin", "all", "any", "count_nonzero", "cumsum", "cumprod", "sort", "argsort", "unique"):
-    options = {"cumsum": {"dim": 0}, "cumprod": {"dim": 1}, "argsort": {"stable": True}, "sort": {"stable": True}}.get(name, {})
+for name in (
+    "sum",
+    "prod",
+    "amax",
+    "amin",
+    "all",
+    "any",
+    "count_nonzero",
+    "cumsum",
+    "cumprod",
+    "sort",
+    "argsort",
+    "unique",
+):
+    options = {"cumsum": {"dim": 0}, "cumprod": {"dim": 1}, "argsort": {"stable": True}, "sort": {"stable": True}}.get(
+        name, {}
+    )
     VALUES[f"{name} dtypes"] = of_dtypes(lambda m, x, name=name, options=options: getattr(x, name)(**options))
 for name in ("argmax", "argmin", "median"):
     VALUES[f"{name} dtypes"] = of_dtypes(lambda m, x, name=name: getattr(x, name)(), ["bool"])
 for name in ("mean", "var", "std", "softmax", "log_softmax", "norm"):
     options = {"dim": 1} if "softmax" in name else {}
     VALUES[f"{name} dtypes"] = floats(lambda m, x, name=name, options=options: getattr(x, name)(**options))
-for name in ("amax", "amin", "max", "min", "argmax", "argmin", "aminmax", "median", "sum", "cumsum", "isnan", "unique", "all"):
+for name in (
+    "amax",
+    "amin",
+    "max",
+    "min",
+    "argmax",
+    "argmin",
+    "aminmax",
+    "median",
+    "sum",
+    "cumsum",
+    "isnan",
+    "unique",
+    "all",
+):
     options = {"dim": 0} if name == "cumsum" else {}
     VALUES[f"{name} odd"] = lambda m, name=name, options=options: getattr(odd(m), name)(**options)
 for name in ("max", "min", "median", "sort", "argmax", "argmin"):
@@ -156,7 +203,9 @@ VALUES |= {
         for x in (small(m, "float32", 2, 3, 4), small(m, "int16", 2, 3, 4), m.zeros(2, 3))
         for options in ({}, {"dim": 1}, {"dim": -1, "keepdim": True}, {"keepdim": True})
     ],
-    "argmin of a number": lambda m: [m.tensor(2.0).argmin(), m.tensor(2.0).argmin(0), m.tensor(2.0).argmin(-1, keepdim=True)],
+    "argmin of a number": lambda m: [
+        m.tensor(2.0).argmin(), m.tensor(2.0).argmin(0), m.tensor(2.0).argmin(-1, keepdim=True)
+    ],
     "argmax of rows without any": lambda m: m.zeros(0, 3).argmax(1),
     "max named": lambda m: [m.zeros(2, 3).max(1).values, m.zeros(2, 3).min(dim=0, keepdim=True).indices],
     "aminmax named": lambda m: [m.arange(3).aminmax().min, m.arange(3).aminmax(dim=0).max],
@@ -167,9 +216,13 @@ VALUES |= {
     ],
     "sort odd descending": lambda m: odd(m).sort(descending=True, stable=True),
     "topk of dtypes": lambda m: [m.tensor([3, 9, 7, 1], dtype=getattr(m, d)).topk(3) for d in DTYPES[:-1]],
-    "topk of none and of a number": lambda m: [m.arange(3).topk(0), m.tensor(4.0).topk(1), m.tensor(4.0).topk(0).values],
+    "topk of none and of a number": lambda m: [
+        m.arange(3).topk(0), m.tensor(4.0).topk(1), m.tensor(4.0).topk(0).values
+    ],
     "topk odd": lambda m: odd(m).topk(3).values,
-    "median even": lambda m: [m.tensor([4, 2, 3, 1]).median(), m.tensor([[4.0, 2, 3, 1], [5, 6, 8, 7]]).median(1, True)],
+    "median even": lambda m: [
+        m.tensor([4, 2, 3, 1]).median(), m.tensor([[4.0, 2, 3, 1], [5, 6, 8, 7]]).median(1, True)
+    ],
     "median of nothing": lambda m: [m.zeros(0, 3).median(), m.zeros(0, 3).median(1)],
     "unique": lambda m: [
         m.tensor([3, 1, 2, 1]).unique(return_inverse=True, return_counts=True), m.tensor([[2, 1], [1, 3]]).unique(),
@@ -182,13 +235,19 @@ VALUES |= {
         for options in ({}, {"right": True}, {"side": "right"}, {"side": "left"}, {"out_int32": True})
     ],
     "searchsorted rows": lambda m: [
-        m.searchsorted(m.tensor([[1.0, 2], [3, 4]]), m.tensor([[2.0, 3, NAN], [4, 3, 2]]), right=right) for right in (False, True)
+        m.searchsorted(m.tensor([[1.0, 2], [3, 4]]), m.tensor([[2.0, 3, NAN], [4, 3, 2]]), right=right)
+        for right in (False, True)
     ],
-    "searchsorted with a sorter": lambda m: m.searchsorted(m.tensor([3.0, 1, 2]), m.tensor([2.0]), sorter=m.tensor([1, 2, 0])),
-    "searchsorted a number": lambda m: [m.searchsorted(m.tensor([1, 2, 2, 3]), 2), m.bucketize(1.5, m.tensor([1.0, 2]))],
+    "searchsorted with a sorter": lambda m: (
+        m.searchsorted(m.tensor([3.0, 1, 2]), m.tensor([2.0]), sorter=m.tensor([1, 2, 0]))
+    ),
+    "searchsorted a number": lambda m: [
+        m.searchsorted(m.tensor([1, 2, 2, 3]), 2), m.bucketize(1.5, m.tensor([1.0, 2]))
+    ],
     "bucketize": lambda m: m.bucketize(m.tensor([[1, 5], [9, 3]]), m.tensor([1, 3, 5]), right=True, out_int32=True),
     "bincount": lambda m: [
-        m.bincount(m.tensor([1, 1, 3])), m.tensor([1, 1, 3]).bincount(minlength=6), m.tensor([], dtype=m.int64).bincount(),
+        m.bincount(m.tensor([1, 1, 3])), m.tensor([1, 1, 3]).bincount(minlength=6),
+        m.tensor([], dtype=m.int64).bincount(),
         m.bincount(m.tensor([1, 1, 3]), m.tensor([0.5, 1, 2])), m.bincount(m.tensor([1, 1, 3]), m.tensor([1, 2, 3])),
         m.bincount(m.tensor([1, 2], dtype=m.uint8)), m.bincount(m.tensor([0, 4]), m.tensor([0.5, 1]).double(), 2),
     ],
@@ -216,9 +275,14 @@ VALUES |= {
     "histc of the extremes": lambda m: [
         m.histc(m.tensor(x), 4) for x in ([1.0, 2, 2, 3], [1.0, 1], [], [-0.5], [1e8, 1e8], [[1.0, 5], [2, 2]])
     ],
-    "histc options": lambda m: [m.tensor([1.0, 2, 3]).histc(3, 2, 2), m.histc(m.tensor([1.0, 9]), bins=2, min=0, max=2)],
+    "histc options": lambda m: [
+        m.tensor([1.0, 2, 3]).histc(3, 2, 2),
+        m.histc(m.tensor([1.0, 9]), bins=2, min=0, max=2),
+    ],
     "histogram on edges": lambda m: [
-        m.histogram(on_edges(m, "float32", *r), r[0], range=r[1:], density=density) for r in RANGES for density in (False, True)
+        m.histogram(on_edges(m, "float32", *r), r[0], range=r[1:], density=density)
+        for r in RANGES
+        for density in (False, True)
     ],
     "histogram of the extremes": lambda m: [
         m.histogram(m.tensor(x), n) for x in ([1.0, 2, 2, 3], [1.0, 1], [], [[1.0, 5], [2, 2]]) for n in (1, 4, 33)

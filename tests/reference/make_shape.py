@@ -141,7 +141,9 @@ DERIVATIVES |= {
     "tile": (lambda m, x: x.tile(2), (MATRIX,)),
     "tile by name": (lambda m, x: m.tile(x, dims=(2, 1, 2)), (MATRIX,)),
     "repeat_interleave": (lambda m, x: x.repeat_interleave(2), (MATRIX,)),
-    "repeat_interleave dim": (lambda m, x: m.repeat_interleave(x, m.tensor([1, 0, 2]), dim=0, output_size=3), (MATRIX,)),
+    "repeat_interleave dim": (
+        lambda m, x: m.repeat_interleave(x, m.tensor([1, 0, 2]), dim=0, output_size=3), (MATRIX,)
+    ),
     "repeat_interleave as often": (lambda m, x: x.repeat_interleave(m.tensor([2]), dim=-1), (MATRIX,)),
     "flip": (lambda m, x: x.flip(0, -1), (X,)),
     "flip by name": (lambda m, x: m.flip(x, dims=[1]), (X,)),
@@ -178,7 +180,8 @@ VALUES = {
     ],
     "trace dtypes": lambda m: [m.trace(counting(m, 3, 3, dtype=d)) for d in DTYPES[1:-1]],
     "view as another dtype": lambda m: [
-        m.tensor([[1.5, -2.0], [0.0, 1e30]]).view(getattr(m, d)) for d in ("int32", "int16", "uint8", "float64", "float32")
+        m.tensor([[1.5, -2.0], [0.0, 1e30]]).view(getattr(m, d))
+        for d in ("int32", "int16", "uint8", "float64", "float32")
     ],
     "view as bytes and back": lambda m: counting(m, 2, 3, dtype="int32").view(m.uint8).view(m.int32),
     "repeat_interleave indices": lambda m: m.repeat_interleave(m.tensor([1, 2, 0, 3])),

@@ -6,8 +6,9 @@ import math
 from ...autograd import primitive, wrap
 from ...backend import asarray, constant, row_maxima, row_sums, xp
 from ...ops.elementwise import boolean
+from ...ops.inplace import fits
 from ...ops.linalg import matmul
-from ...ops.reduce import softmax_
+from ...ops.reduce import softmax_, sum_
 from ...ops.shape import transpose
 from .activation import floating
 from .dropout import check_probability, dropout, dropout_mask
@@ -20,9 +21,10 @@ def causal(length, keys, dtype):
 
 
 def additive(mask, dtype):
-    """A mask as a Tensor to be added to scores, and which queries (None: all) it leaves with any key to look at.
+    """A mask as a Tensor to be added to scores, and which queries (None: all) it lets look at any key.
 
-    It is floating, or boolean, True where a query may look at a key. Of a query that may look at none, every score stays.
+    It is floating, or boolean, True where a query may look at a key. Of a query that may look at none, every
+    score stays.
     """
     array = mask.array
     if array.dtype == boolean:
@@ -56,15 +58,21 @@ def attention_(q, k, v, mask, keep, scale):
 
 @attention_.vjp
 def attention_vjp(g, y, q, k, v, mask, keep, scale, weights, needs):
-    if weights is None:  # the gradient itself will be differentiated: its parts must be functions of q and k
+    differentiable = weights is None
+    if differentiable:  # the gradient itself will be differentiated: its parts must be functions of q and k
         scores = q @ k.swapaxes(-1, -2) * scale
         weights = softmax_(scores if mask is None else scores + mask, q.ndim - 1)
     kept = weights if keep is None else weights * keep
     slope = g @ v.swapaxes(-1, -2)
     slope = slope if keep is None else slope * keep
-    slope = (slope - (g * y).sum(axis=-1, keepdims=True)) * weights
-    dq, dk = slope @ k * scale, slope.swapaxes(-1, -2) @ q * scale
-    return [dq, dk, kept.swapaxes(-1, -2) @ g, None, None, None]
+    level = sum_(g * y, (g.ndim - 1,), True)  # what each query's slopes add up to, weighted
+    if differentiable:
+        slope = (slope - level) * weights
+    else:
+        slope -= level
+        slope *= weights
+    dq, dk, dv = slope @ k * scale, slope.swapaxes(-1, -2) @ q * scale, kept.swapaxes(-1, -2) @ g
+    return [dq, dk, dv, None, None, None]
 
 
 def scaled_dot_product_attention(
@@ -76,40 +84,37 @@ def scaled_dot_product_attention(
     to the scores. `is_causal`: query i looks at keys 0 to i. `dropout_p`: dropout of the weights. `scale`: 1
     / sqrt(E) by default. Source: Vaswani et al., 2017.
     """
-    q, k = floating(query, "scaled_dot_product_attention").array, key.array
-    if min(q.ndim, k.ndim, value.array.ndim) < 2:
+    operation = "scaled_dot_product_attention"
+    q, k, v = floating(query, operation).array, key.array, value.array
+    if min(q.ndim, k.ndim, v.ndim) < 2:
         raise RuntimeError(
-            "scaled_dot_product_attention: expected query, key and value of at least 2 dimensions, got "
-            f"shapes {q.shape}, {k.shape} and {value.array.shape}"
+            f"{operation}: expected query, key and value of at least 2 dimensions, got shapes {q.shape}, "
+            f"{k.shape} and {v.shape}"
         )
-    if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
-            )
-        attn_mask = wrap(causal(q.shape[-2], k.shape[-2], q.dtype))
-    elif attn_mask is not None and attn_mask.array.dtype not in (boolean, q.dtype):
+    if is_causal and attn_mask is not None:
+        raise RuntimeError(f"{operation}: Explicit attn_mask should not be set when is_causal=True")
+    if attn_mask is not None and attn_mask.array.dtype not in (boolean, q.dtype):
         raise RuntimeError(
-            f"scaled_dot_product_attention: Expected attn_mask dtype to be bool or {q.dtype}, but got "
-            f"{attn_mask.array.dtype}"
+            f"{operation}: Expected attn_mask dtype to be bool or {q.dtype}, but got {attn_mask.array.dtype}"
         )
+    check_probability(dropout_p, operation)
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    if not fusable(q, k, value.array, attn_mask):
+    attn_mask = wrap(causal(q.shape[-2], k.shape[-2], q.dtype)) if is_causal else attn_mask
+    if not fusable(q, k, v, attn_mask):
         weights = attention_weights(matmul(query * scale, transpose(key, -2, -1)), attn_mask)
         return matmul(dropout(weights, dropout_p), value)
-    mask, seeing = (None, None) if attn_mask is None else additive(attn_mask, q.dtype)
-    check_probability(dropout_p, "scaled_dot_product_attention")
+    mask, seeing = (attn_mask, None) if is_causal or attn_mask is None else additive(attn_mask, q.dtype)
     keep = asarray(dropout_mask(dropout_p, (*q.shape[:-1], k.shape[-2]), q.dtype)) if dropout_p else None
     y = attention_(query, key, value, mask if mask is None else mask.array, keep, scale)
     return y if seeing is None else y * wrap(seeing)
 
 
 def fusable(q, k, v, mask):
-    """Whether shapes, dtypes and mask are those of the single primitive; the parts know what else there is, or raise."""
+    """Whether the single primitive serves these arrays and this mask; the parts serve others, or raise."""
     scores = (*q.shape[:-1], k.shape[-2])
-    if mask is not None and (mask.requires_grad or xp.broadcast_shapes(mask.array.shape, scores) != scores):
+    if mask is not None and (mask.requires_grad or not fits(mask.array.shape, scores)):
         return False
     return (
-        q.shape[:-2] == k.shape[:-2] == v.shape[:-2] and q.shape[-1] == k.shape[-1] and k.shape[-2] == v.shape[-2]
-        and q.dtype == k.dtype == v.dtype
+        q.shape[:-2] == k.shape[:-2] == v.shape[:-2] and q.shape[-1] == k.shape[-1]
+        and k.shape[-2] == v.shape[-2] and q.dtype == k.dtype == v.dtype
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """Convolutions and their transposes, and images as columns of patches."""
 
 from ...autograd import Variable
-from ...ops.conv import BATCH_LAST, Geometry, arranged, conv_, conv_transpose_
+from ...ops.conv import Geometry, conv_, conv_transpose_
+from ...ops.layout import ENOUGH, arranged
 from ...ops.pool import Window, fold_, sliding, unfold_
 from ...ops.shape import reshape_
 
@@ -24,7 +25,9 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
             raise TypeError(f"{operation}(): argument '{name}' must be Tensor, not {type(tensor).__name__}")
     x, w = input.array, weight.array
     if w.ndim != dims + 2:
-        raise RuntimeError(f"{operation}: expected a {dims + 2}D weight, but got weight of size: {list(w.shape)}")
+        raise RuntimeError(
+            f"{operation}: expected a {dims + 2}D weight, but got weight of size: {list(w.shape)}"
+        )
     if x.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {operation}, but got input of size: "
@@ -33,7 +36,9 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
     dtypes = [x.dtype, w.dtype] if bias is None else [x.dtype, w.dtype, bias.array.dtype]
     if len(set(dtypes)) > 1:
         got = ", ".join(map(str, dtypes))
-        raise RuntimeError(f"{operation}: expected input, weight and bias to have the same dtype, but got: {got}")
+        raise RuntimeError(
+            f"{operation}: expected input, weight and bias to have the same dtype, but got: {got}"
+        )
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if w.shape[0] < groups or w.shape[0] % groups:
@@ -42,7 +47,9 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
             f"Given groups={groups}, expected weight to {wanted} at dimension 0, but got weight of size {list(w.shape)} instead"
         )
     if 0 in w.shape[2:]:
-        raise RuntimeError(f"{operation}: expected a kernel of non-zero size, but got weight of size {list(w.shape)}")
+        raise RuntimeError(
+            f"{operation}: expected a kernel of non-zero size, but got weight of size {list(w.shape)}"
+        )
     if x.shape[-dims - 1] != channels(w):
         raise RuntimeError(
             f"Given {operation} with groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} to have "
@@ -54,7 +61,9 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
             f"of size {list(bias.array.shape)} instead"
         )
     if 0 in x.shape[-dims:]:
-        raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {list(x.shape)}")
+        raise RuntimeError(
+            f"Only zero batch or zero channel inputs are supported, but got input shape: {list(x.shape)}"
+        )
 
 
 def steps(dims, stride, dilation):
@@ -70,7 +79,7 @@ def apply(function, input, weight, bias, geometry, size):
     x, w = input.array.shape, weight.array.shape
     unbatched = len(x) == len(size) + 1
     if len(size) > 1 and not unbatched:
-        if x[0] >= BATCH_LAST and input.array.strides[0] != input.array.itemsize:
+        if x[0] >= ENOUGH and input.array.strides[0] != input.array.itemsize:
             input = arranged(input)  # once, not again for the gradient of the weights
         return function(input, weight, bias, geometry, size)
     channels, lines = x[-len(size) - 1], (1,) if len(size) == 1 else ()
@@ -91,7 +100,10 @@ def convolution(operation, dims, input, weight, bias, stride, padding, dilation,
     if padding == "same":
         if max(stride) > 1:
             raise RuntimeError("padding='same' is not supported for strided convolutions")
-        padding, size = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel)), space  # one more behind where it is odd
+        padding, size = (
+            tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel)),
+            space,
+        )  # one more behind where it is odd
     elif isinstance(padding, str) and padding != "valid":
         raise RuntimeError(f"Invalid padding string: {padding!r}")
     else:
@@ -144,7 +156,8 @@ def transposed(operation, dims, input, weight, bias, stride, padding, output_pad
         )
     space, kernel = input.array.shape[-dims:], weight.array.shape[2:]
     size = tuple(
-        (n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, s, p, d, k, e in zip(space, stride, padding, dilation, kernel, extra)
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, s, p, d, k, e in zip(space, stride, padding, dilation, kernel, extra)
     )
     if min(size) <= 0:
         raise RuntimeError(
@@ -156,7 +169,9 @@ def transposed(operation, dims, input, weight, bias, stride, padding, output_pad
 
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """input (N, C, L) or (C, L), weight (C, out / groups, k), bias (out) -> (N, out, L'); see `conv_transpose2d`."""
-    return transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return transposed(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
@@ -165,12 +180,16 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     The transpose, as a linear map, of `conv2d` with the same weight and options, plus bias: every pixel adds its
     multiple of the kernel to the output. `output_padding` chooses among the sizes that `conv2d` takes to that of input.
     """
-    return transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return transposed(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """input (N, C, D, H, W), weight (C, out / groups, kd, kh, kw) -> (N, out, D', H', W'); see `conv_transpose2d`."""
-    return transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return transposed(
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 # ----------------------------------------------------------------------------------------------- patches as columns
@@ -179,7 +198,12 @@ def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_paddi
 def patches(operation, kernel_size, stride, padding, dilation):
     """The options of `unfold` and `fold`, two numbers each."""
     sizes = []
-    for name, value in (("kernel_size", kernel_size), ("stride", stride), ("padding", padding), ("dilation", dilation)):
+    for name, value in (
+        ("kernel_size", kernel_size),
+        ("stride", stride),
+        ("padding", padding),
+        ("dilation", dilation),
+    ):
         sizes.append(several(value, 2, name))
         if min(sizes[-1]) < (name != "padding"):
             wanted = "non-negative" if name == "padding" else "greater than zero"
@@ -203,7 +227,9 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
             f"calculated shape of the array of sliding blocks as {size}, but its components must be at least one."
         )
     batch, channels = shape[:-3], shape[-3]
-    y = unfold_(reshape_(input, (*(batch or (1,)), *shape[-3:])), Window(kernel, stride, padding, dilation), size)
+    y = unfold_(
+        reshape_(input, (*(batch or (1,)), *shape[-3:])), Window(kernel, stride, padding, dilation), size
+    )
     return reshape_(y, (*batch, channels * kernel[0] * kernel[1], size[0] * size[1]))
 
 
@@ -229,5 +255,9 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
             f"expected {size[0]} * {size[1]} sliding blocks, but got {shape[-1]}."
         )
     batch, channels = shape[:-2], shape[-2] // area
-    y = fold_(reshape_(input, (*(batch or (1,)), channels, *kernel, *size)), Window(kernel, stride, padding, dilation), space)
+    y = fold_(
+        reshape_(input, (*(batch or (1,)), channels, *kernel, *size)),
+        Window(kernel, stride, padding, dilation),
+        space,
+    )
     return reshape_(y, (*batch, channels, *space))

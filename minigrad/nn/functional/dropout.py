@@ -4,9 +4,9 @@ import warnings
 
 from ...autograd import wrap
 from ...ops.inplace import store
+from ...ops.layout import arranged, images_last
 from ...random import default_generator
 from .activation import floating
-
 
 dropout_mask = default_generator.dropout_mask
 
@@ -25,7 +25,9 @@ def dropout(input, p=0.5, training=True, inplace=False):
     check_probability(p, "dropout")
     if not training or p == 0:
         return input
-    if x.flags.c_contiguous:
+    if images_last(x):
+        mask = arranged(dropout_mask(p, x.shape, x.dtype))
+    elif x.flags.c_contiguous:
         mask = dropout_mask(p, x.shape, x.dtype)
     else:  # the zeros are drawn in the order of memory
         order = memory_order(x)

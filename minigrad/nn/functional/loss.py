@@ -5,7 +5,7 @@ import warnings
 
 from ...autograd import Variable, primitive, wrap
 from ...backend import constant, within, xp
-from ...ops.elementwise import abs, clamp_, exp, int64, log, log1p, sigmoid, square
+from ...ops.elementwise import abs, as_dtype, clamp_, exp, int64, log, log1p, masked_fill, result_type, sigmoid, square
 from ...ops.fused import cross_entropy_
 from ...ops.index import along, gather_
 from ...ops.reduce import log_softmax, mean, sum
@@ -89,63 +89,8 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     `target`: int64 (or uint8) of the shape without C. `weight` (C) scales each class, and the mean divides by
     the sum of weights; targets of `ignore_index` do not count.
     """
-    losses, scale = picked(input, target, weight, ignore_index, "nll_loss")
-    return mean_by(losses, scale) if reduction == "mean" else reduced(losses, reduction, "nll_loss")
-
-
-def picked(input, target, weight, ignore_index, operation):
-    """The weighted loss of every target, and the weights (0 for targets that do not count) as an array."""
-    x, y = floating(input, operation).array, target.array
-    if x.ndim == 0:
-        raise ValueError(f"{operation}: Expected 1 or more dimensions (got 0)")
-    if y.dtype not in (int64, xp.uint8):
-        raise RuntimeError(f"{operation}: expected target dtype to be int64 or uint8, but got {y.dtype}")
-    if x.ndim == 1:
-        if y.size != 1:
-            raise ValueError(
-                f"{operation}: For 1D input, 1D target must have size 1, but got target shape {y.shape}"
-            )
-        y = y.reshape(())
-    elif x.shape[:1] != y.shape[:1]:
-        raise ValueError(
-            f"{operation}: Expected input batch_size to match target batch_size, got input {x.shape} and "
-            f"target {y.shape}"
-        )
-    elif x.shape[2:] != y.shape[1:]:
-        raise RuntimeError(
-            f"{operation}: Expected target size {[x.shape[0], *x.shape[2:]]}, got {list(y.shape)}"
-        )
-    dim = min(x.ndim - 1, 1)
-    classes = x.shape[dim]
-    counted = y != ignore_index
-    y = xp.where(counted, y, 0).astype(int64)
-    if not within(y.reshape(-1), classes):
-        wrong = y[(y < 0) | (y >= classes)]
-        raise IndexError(
-            f"{operation}: Target {int(wrong.reshape(-1)[0])} is out of bounds for {classes} classes"
-        )
-    scale = (
-        counted.astype(x.dtype)
-        if weight is None
-        else class_weights(weight, x, classes, operation).take(y) * counted
-    )
-    losses = reshape_(gather_(input, along(xp.expand_dims(y, dim), dim)), y.shape)
-    return losses * wrap(-scale), scale
-
-
-def class_weights(weight, x, classes, operation):
-    if weight.array.shape != (classes,) or weight.array.dtype != x.dtype:
-        raise RuntimeError(
-            f"{operation}: weight tensor should be defined either for all {classes} classes or no classes, "
-            f"in {x.dtype}, but got weight tensor of shape {weight.array.shape} and {weight.array.dtype}"
-        )
-    return weight.array
-
-
-def mean_by(losses, scale):
-    """The sum of losses over the sum of weights: nan where nothing counts."""
-    divisor = scale.sum()
-    return sum(losses) / wrap(divisor) if divisor else sum(losses) * math.nan
+    y = indices(floating(input, "nll_loss").array, target.array, ignore_index, "nll_loss")
+    return negative_likelihood(input, *y, weight, reduction, 0.0, "nll_loss")
 
 
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -166,31 +111,70 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         raise RuntimeError(
             f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
         )
-    dim = 0 if x.ndim == 1 else 1
-    log_p = log_softmax(floating(input, "cross_entropy"), dim) if x.ndim else input
-    classes = x.shape[dim] if x.ndim else 1
-    along_classes = tuple(-1 if i == dim else 1 for i in range(x.ndim))
-    if x.ndim and y.shape == x.shape and y.dtype.kind == "f":
-        target = target * (1 - label_smoothing) + label_smoothing / classes
-        target = (
-            target
-            if weight is None
-            else target * wrap(class_weights(weight, x, classes, "cross_entropy").reshape(along_classes))
+    dim = min(x.ndim - 1, 1)
+    log_p = log_softmax(floating(input, "cross_entropy"), dim)
+    if y.dtype.kind != "f" or y.shape != x.shape or x.ndim == 0:
+        y = indices(x, y, ignore_index, "cross_entropy")
+        return negative_likelihood(log_p, *y, weight, reduction, label_smoothing, "cross_entropy")
+    target = target * (1 - label_smoothing) + label_smoothing / x.shape[dim]
+    losses = log_p * target
+    if weight is not None:
+        losses = losses * per_class(weight, x, dim, "cross_entropy")
+    return reduced(-sum(losses, dim), reduction, "cross_entropy")
+
+
+def indices(x, y, ignore_index, operation):
+    """The targets as int64 in the shape of x without its classes, 0 where ignored; and whether each counts."""
+    if x.ndim == 0:
+        raise ValueError(f"{operation}: Expected 1 or more dimensions (got 0)")
+    if y.dtype not in (int64, xp.uint8):
+        raise RuntimeError(f"{operation}: expected target dtype to be int64 or uint8, but got {y.dtype}")
+    if x.ndim == 1 and y.size != 1:
+        raise ValueError(f"{operation}: For 1D input, 1D target must have size 1, but got shape {y.shape}")
+    if x.ndim > 1 and x.shape[:1] != y.shape[:1]:
+        raise ValueError(
+            f"{operation}: Expected input batch_size to match target batch_size, got input {x.shape} and "
+            f"target {y.shape}"
         )
-        losses = -sum(log_p * target, dim)
-        return (
-            sum(losses) / (x.size // classes)
-            if reduction == "mean"
-            else reduced(losses, reduction, "cross_entropy")
+    if x.ndim > 1 and x.shape[2:] != y.shape[1:]:
+        raise RuntimeError(
+            f"{operation}: Expected target size {[x.shape[0], *x.shape[2:]]}, got {list(y.shape)}"
         )
-    losses, scale = picked(log_p, target, weight, ignore_index, "cross_entropy")
+    y = y.reshape(()) if x.ndim == 1 else y
+    counted = y != ignore_index
+    y = xp.where(counted, y, 0).astype(int64)
+    classes = x.shape[min(x.ndim - 1, 1)]
+    if not within(y.reshape(-1), classes):
+        wrong = y.reshape(-1)[(y.reshape(-1) < 0) | (y.reshape(-1) >= classes)]
+        raise IndexError(f"{operation}: Target {int(wrong[0])} is out of bounds for {classes} classes")
+    return y, counted
+
+
+def per_class(weight, x, dim, operation):
+    """Weights (C) as a constant that broadcasts to x."""
+    if weight.array.shape != (x.shape[dim],) or weight.array.dtype != x.dtype:
+        raise RuntimeError(
+            f"{operation}: weight tensor should be defined either for all {x.shape[dim]} classes or no "
+            f"classes, in {x.dtype}, but got a tensor of shape {weight.array.shape} and {weight.array.dtype}"
+        )
+    return wrap(weight.array.reshape([-1 if i == dim else 1 for i in range(x.ndim)]))
+
+
+def negative_likelihood(log_p, y, counted, weight, reduction, label_smoothing, operation):
+    """The losses of log-probabilities for targets from `indices`, reduced; the mean is over the weights."""
+    x = log_p.array
+    dim = min(x.ndim - 1, 1)
+    if weight is not None:
+        log_p = log_p * per_class(weight, x, dim, operation)
+    losses = reshape_(gather_(log_p, along(xp.expand_dims(y, dim), dim)), y.shape)
     if label_smoothing:
-        everything = -log_p if weight is None else log_p * wrap(-weight.array.reshape(along_classes))
-        counted = (y.reshape(scale.shape) != ignore_index).astype(x.dtype)
-        losses = losses * (1 - label_smoothing) + sum(everything, dim) * wrap(counted) * (
-            label_smoothing / classes
-        )
-    return mean_by(losses, scale) if reduction == "mean" else reduced(losses, reduction, "cross_entropy")
+        losses = losses * (1 - label_smoothing) + sum(log_p, dim) * (label_smoothing / x.shape[dim])
+    losses = -losses if counted.all() else -masked_fill(losses, wrap(~counted), 0.0)
+    if reduction != "mean":
+        return reduced(losses, reduction, operation)
+    share = counted if weight is None else weight.array.take(y) * counted
+    divisor = share.sum()
+    return sum(losses) / wrap(divisor.astype(x.dtype)) if divisor else sum(losses) * math.nan
 
 
 # ----------------------------------------------------------------------------------- probabilities as targets
@@ -250,7 +234,8 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="m
     """
     same_shape(input, target, "binary_cross_entropy_with_logits")
     if pos_weight is None:
-        losses = logits_(input, target)
+        dtype = result_type(input, target)
+        losses = logits_(as_dtype(input, dtype), as_dtype(target, dtype))
     else:
         losses = (1 - target) * input - ((pos_weight - 1) * target + 1) * logsigmoid(input)
     return reduced(

@@ -13,7 +13,7 @@ from ...ops.shape import reshape_
 
 @functools.lru_cache(256)
 def channels(shape):
-    """Of (N, C, ...): the dimensions but that of channels, the shape with 1 there, the values in a channel."""
+    """Of (N, C, ...): all dimensions but that of C, the shape with 1 at those, the values in a channel."""
     dims = tuple(i for i in range(len(shape)) if i != 1)
     size = tuple(n if i == 1 else 1 for i, n in enumerate(shape))
     return dims, size, math.prod(shape[d] for d in dims)
@@ -47,7 +47,7 @@ def batch_norm(
 
 
 def check(x, operation, **parameters):
-    """Refuse an input that is not floating, and parameters that have not one number of its dtype per channel."""
+    """Refuse an input that is not floating, and parameters without one number of its dtype per channel."""
     if x.dtype.kind != "f":
         raise RuntimeError(f"{operation}: expected an input of a floating dtype, got {x.dtype}")
     for name, value in parameters.items():
@@ -84,7 +84,7 @@ def moments(x, dims, n):
 
 
 def move(running, value, momentum):
-    """Let a running statistic, if there is one, go the share `momentum` of the way to the value of this batch."""
+    """Let a running statistic, if there is one, go the share `momentum` of the way to this batch's value."""
     if running is not None:
         array = running.array
         array *= constant(1 - momentum, array.dtype)
@@ -130,14 +130,14 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     n, c, *space = x.shape
     if num_groups < 1 or c % num_groups:
         raise RuntimeError(
-            f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of "
-            f"shape {list(x.shape)} and num_groups={num_groups}"
+            f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input "
+            f"of shape {list(x.shape)} and num_groups={num_groups}"
         )
     check(x, "group_norm", weight=weight, bias=bias)
     if x.size == num_groups:  # one value for every group of the only sample
         raise ValueError(
-            f"group_norm: Expected more than 1 value per channel when training, got input size {list(x.shape)} "
-            f"and num_groups={num_groups}"
+            f"group_norm: Expected more than 1 value per channel when training, got input size "
+            f"{list(x.shape)} and num_groups={num_groups}"
         )
     if x.size == 0:
         return affine(input, weight, bias)
@@ -150,7 +150,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """The last dimensions, `normalized_shape`, divided by their root mean square, then times weight.
 
-    `eps` is added to the mean square; None: the epsilon of the input's dtype. Source: Zhang and Sennrich, 2019.
+    `eps` is added to the mean square; None: the epsilon of the dtype. Source: Zhang and Sennrich, 2019.
     """
     x, normalized = input.array, tuple(normalized_shape)
     check_normalized(x, normalized, "rms_norm", weight=weight)
@@ -177,7 +177,7 @@ def check_normalized(x, normalized, operation, **parameters):
         if value is not None and (value.array.shape != normalized or value.array.dtype != x.dtype):
             raise RuntimeError(
                 f"{operation}: Expected {name} to be of same shape as normalized_shape and of {x.dtype}, but "
-                f"got shape {value.array.shape} of {value.array.dtype} and normalized_shape = {list(normalized)}"
+                f"got shape {value.array.shape} of {value.array.dtype}, normalized_shape = {list(normalized)}"
             )
 
 

@@ -36,8 +36,15 @@ def check_input(operation, input, dims, kinds="fi"):
 def window_of(operation, dims, kernel_size, stride, padding, dilation):
     """The checked options of a pooling operation; the stride is the kernel's size where it is not given."""
     kernel = several(operation, "kernel_size", kernel_size, dims)
-    stride = kernel if stride is None or stride == [] or stride == () else several(operation, "stride", stride, dims)
-    padding, dilation = several(operation, "padding", padding, dims), several(operation, "dilation", dilation, dims)
+    stride = (
+        kernel
+        if stride is None or stride == [] or stride == ()
+        else several(operation, "stride", stride, dims)
+    )
+    padding, dilation = (
+        several(operation, "padding", padding, dims),
+        several(operation, "dilation", dilation, dims),
+    )
     for name, values in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
         if min(values) <= 0:
             raise RuntimeError(f"{operation}: {name} must be greater than zero, but got {name}={values}")
@@ -45,7 +52,9 @@ def window_of(operation, dims, kernel_size, stride, padding, dilation):
         raise RuntimeError(f"{operation}: pad must be non-negative, but got pad: {min(padding)}")
     for k, p in zip(kernel, padding):
         if p > k // 2:
-            raise RuntimeError(f"{operation}: pad should be at most half of kernel size, but got pad={p} and kernel_size={k}")
+            raise RuntimeError(
+                f"{operation}: pad should be at most half of kernel size, but got pad={p} and kernel_size={k}"
+            )
     return Window(kernel, stride, padding, dilation)
 
 
@@ -54,7 +63,9 @@ def places_of(operation, shape, window, ceil_mode):
     dims = len(window.kernel)
     size = sliding(shape[-dims:], *window, ceil_mode)
     if min(size) < 1:
-        given, result = ("x".join(map(str, sizes)) for sizes in (shape[-dims - 1 :], (shape[-dims - 1], *size)))
+        given, result = (
+            "x".join(map(str, sizes)) for sizes in (shape[-dims - 1 :], (shape[-dims - 1], *size))
+        )
         raise RuntimeError(
             f"{operation}: Given input size: ({given}). Calculated output size: ({result}). Output size is too small"
         )
@@ -106,7 +117,9 @@ def divisors(space, window, size, count_include_pad):
     return counts
 
 
-def avg_pool(operation, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+def avg_pool(
+    operation, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+):
     check_input(operation, input, dims)
     window = window_of(operation, dims, kernel_size, stride, padding, 1)
     if divisor_override == 0:
@@ -153,8 +166,12 @@ def adaptive_size(operation, dims, input, output_size, none_allowed):
     """The number of parts along each dimension; None keeps that of the input."""
     shape = input.array.shape
     if len(shape) not in (dims + 1, dims + 2):
-        raise RuntimeError(f"{operation}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}")
-    sizes = (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+        raise RuntimeError(
+            f"{operation}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}"
+        )
+    sizes = (
+        (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    )
     if len(sizes) == 1:
         sizes *= dims
     if len(sizes) != dims:

@@ -8,7 +8,9 @@ from ...ops.shape import permute_, reshape_
 LINEAR = {"linear": 3, "bilinear": 4, "trilinear": 5}  # modes, and the dimensions of the input that they take
 
 
-def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+def interpolate(
+    input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None
+):
     """(N, C, *space) at another size: the nearest element, or linear interpolation along each dimension.
 
     `size` or `scale_factor` is a number for all dimensions of space or one for each. The linear modes are "linear" of one
@@ -22,7 +24,11 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
         raise NotImplementedError(f"interpolate: not implemented for {input.array.dtype}")
     space = shape[2:]
     if (size is None) == (scale_factor is None):
-        which = "either size or scale_factor should be defined" if size is None else "only one of size or scale_factor should be defined"
+        which = (
+            "either size or scale_factor should be defined"
+            if size is None
+            else "only one of size or scale_factor should be defined"
+        )
         raise ValueError(which)
     if size is not None:
         if recompute_scale_factor:
@@ -34,9 +40,13 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
         if recompute_scale_factor:
             factors = (None,) * len(space)
     if min(size) <= 0 or 0 in space:
-        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {space} and output {size}")
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input {space} and output {size}"
+        )
     if not shape[1]:
-        raise RuntimeError(f"interpolate: Non-empty data tensor expected but got a tensor with sizes {list(shape)}")
+        raise RuntimeError(
+            f"interpolate: Non-empty data tensor expected but got a tensor with sizes {list(shape)}"
+        )
     dtype = input.array.dtype
     for dim, (n, m, factor) in enumerate(zip(space, size, factors), 2):
         if m == n:

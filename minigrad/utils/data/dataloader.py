@@ -128,13 +128,15 @@ class DataLoader:
 
 
 def whole(dataset, indices):
-    """What `default_collate` makes of these samples of tensors, by one indexing of each; None of others."""
+    """What `default_collate` makes of these samples, by one indexing with all indices; None if that may differ.
+
+    It is the same for a TensorDataset, and for a class, not its subclasses, that says `takes_batches = True`.
+    """
     if type(dataset) is Subset:
         return whole(dataset.dataset, [dataset.indices[i] for i in indices])
-    if type(dataset) is not TensorDataset:
+    if type(dataset) is not TensorDataset and not vars(type(dataset)).get("takes_batches"):
         return None
-    index = tensor(indices)
-    return [x[index] for x in dataset.tensors]
+    return list(dataset[tensor(indices)])
 
 
 class WorkerInfo(NamedTuple):

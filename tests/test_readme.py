@@ -1,0 +1,31 @@
+"""What README shows runs as it stands."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_program_learns():
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(BLOCKS[0], {})
+    assert float(printed.getvalue()) < 0.2
+
+
+def test_the_operation_shown_is_the_one_in_the_library():
+    shown = BLOCKS[1].split("  #")[0].strip()
+    source = (Path(__file__).parents[1] / "minigrad" / "ops" / "elementwise.py").read_text()
+    assert shown in source
+
+
+def test_the_test_command_is_marked_for_continuous_integration():
+    assert re.search(r"<!-- test command -->\n```sh\n.*pytest.*\n```", README)
+
+
+def test_every_file_that_is_named_exists():
+    for name in re.findall(r"`((?:minigrad|lessons|tests)/[\w./]+)`", README) + re.findall(r"\]\(([\w./]+)\)", README):
+        assert (Path(__file__).parents[1] / name).exists() or name == "lessons/17_my_lesson.py", name
