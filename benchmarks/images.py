@@ -72,7 +72,7 @@ def modules(package, problem):
     return Trainer(draw, step, library.tensor)
 
 
-# ------------------------------------------------------------------------------------------- written out in NumPy
+# --------------------------------------------------------------------------------------- written out in NumPy
 
 
 def columns(x, kernel, padding):

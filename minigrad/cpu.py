@@ -71,7 +71,8 @@ def set_num_threads(n):
 def in_parallel(work, items):
     """work(some of the items) in every thread: the list of results, in the order of the items.
 
-    NumPy lets other threads run during its longer calls. While several do, each uses BLAS without threads of its own.
+    NumPy lets other threads run during its longer calls. While several do, each uses BLAS without threads of
+    its own.
     """
     global pool
     shares = min(threads, len(items))
@@ -99,10 +100,10 @@ def in_parallel(work, items):
 def keep_freed_memory():
     """Ask glibc to keep what arrays free for the next ones instead of giving it back to the system.
 
-    Memory that the system hands out anew is cleared page by page, which takes as long as several operations on it; a
-    training step frees and takes the same memory again and again. Larger blocks than activations are (128 MB, or the 32 MB
-    that older versions allow) are still given back. Does nothing with another C library, or where the environment
-    already sets such options.
+    Memory that the system hands out anew is cleared page by page, which takes as long as several operations
+    on it; a training step frees and takes the same memory again and again. Larger blocks than activations are
+    (128 MB, or the 32 MB that older versions allow) are still given back. Does nothing with another C
+    library, or where the environment already sets such options.
     """
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in MALLOC_OPTIONS):
         return

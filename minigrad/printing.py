@@ -24,8 +24,8 @@ class PrintOptions:
     """How to print numbers.
 
     `precision`: digits after the point. `threshold`: of a tensor with more elements, each dimension shows
-    `edgeitems` at its begin and end only. `linewidth`: in characters. `sci_mode`: scientific notation; None:
-    where the values need it.
+    `edgeitems` at its beginning and end only. `linewidth`: in characters. `sci_mode`: scientific notation;
+    None: where the values need it.
     """
 
     precision: int = 4
@@ -53,9 +53,7 @@ def set_printoptions(
     """
     if profile is not None:
         if profile not in PROFILES:
-            raise ValueError(
-                f"set_printoptions: expected profile to be one of {list(PROFILES)}, got {profile!r}"
-            )
+            raise ValueError(f"set_printoptions: expected a profile of {list(PROFILES)}, got {profile!r}")
         options.__dict__.update(dataclasses.asdict(PROFILES[profile]))
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     options.__dict__.update({name: value for name, value in given.items() if value is not None})
@@ -85,17 +83,12 @@ def number_format(array):
     """How to write a number among those of a host array, and the width of the widest."""
     scientific, whole, measured = False, True, array
     if array.dtype.kind == "f":
-        measured = array[np.isfinite(array) & (array != 0)].astype(
-            "float64"
-        )  # infinities and zeros fit in anywhere
+        measured = array[np.isfinite(array) & (array != 0)].astype("float64")  # the others fit in anywhere
         if measured.size:
             sizes = abs(measured)
             low, high = sizes.min().item(), sizes.max().item()
-            scientific = (
-                high / low > 1000 or high > 1e8 or low < 1e-4
-                if options.sci_mode is None
-                else options.sci_mode
-            )
+            needed = high / low > 1000 or high > 1e8 or low < 1e-4
+            scientific = needed if options.sci_mode is None else options.sci_mode
             whole = (measured == np.ceil(measured)).all()
 
     def written(value):
@@ -163,7 +156,7 @@ def text_of(tensor):
         facts.append(f"grad_fn=<{tensor.grad_fn.name()}>")
     elif tensor.requires_grad:
         facts.append("requires_grad=True")
-    column = len(text) - text.rfind("\n") + 1
+    column = len(text) - text.rfind("\n")
     for fact in facts:
         if column + len(fact) + 2 > options.linewidth:
             text += ",\n" + " " * indent + fact

@@ -13,7 +13,7 @@ from parity import array_of, assert_same, derivatives, numbers
 import minigrad as mg
 from minigrad import cpu
 from minigrad.nn import functional as F
-from minigrad.ops import conv as implementation
+from minigrad.ops import lowering
 
 LAYERS = runpy.run_path(str(REFERENCE / "make_conv.py"))["LAYERS"]
 
@@ -54,7 +54,7 @@ def test_state_can_be_loaded():
     np.testing.assert_array_equal(first(x).detach().numpy(), second(x).detach().numpy())
 
 
-# -------------------------------------------------------------------------------------------------- any geometry
+# ----------------------------------------------------------------------------------------------- any geometry
 
 
 @st.composite
@@ -112,7 +112,7 @@ def test_any_geometry_has_the_derivatives_of_differences(geometry):
     check_gradients(lambda x, w, b: F.conv2d(x, w, b, **options), x[:2], w, b)
 
 
-# ------------------------------------------------------------------------------------------------ how it is computed
+# ----------------------------------------------------------------------------------------- how it is computed
 
 
 ORDERS = {
@@ -167,8 +167,8 @@ def step(n, groups=1):
 def test_blocks_and_threads_change_no_result(n, threads, size, monkeypatch):
     expected = step(n, 2)
     before = mg.get_num_threads()
-    monkeypatch.setattr(implementation, "BLOCK_BYTES", size)
-    implementation.blocks_of.cache_clear()
+    monkeypatch.setattr(lowering, "BLOCK_BYTES", size)
+    lowering.blocks_of.cache_clear()
     mg.set_num_threads(threads)
     try:
         assert mg.get_num_threads() == threads
@@ -176,7 +176,7 @@ def test_blocks_and_threads_change_no_result(n, threads, size, monkeypatch):
             np.testing.assert_allclose(ours, theirs, 1e-12, 1e-12)
     finally:
         mg.set_num_threads(before)
-        implementation.blocks_of.cache_clear()
+        lowering.blocks_of.cache_clear()
 
 
 def test_an_error_in_another_thread_is_raised():

@@ -32,7 +32,7 @@ def test_text_is_that_of_torch(name):
     assert repr(make(torch.nn)) == text
 
 
-# -------------------------------------------------------------------------------------------------- any options
+# ------------------------------------------------------------------------------------------------ any options
 
 
 @st.composite
@@ -117,7 +117,7 @@ def test_any_padding_is_that_of_torch(pad, mode, shape):
     assert_same(derivatives(mg, *case), derivatives(torch, *case))
 
 
-# ------------------------------------------------------------------------------------------------------ properties
+# ------------------------------------------------------------------------------------------------- properties
 
 
 def test_a_maximum_that_needs_no_gradient_keeps_nothing():

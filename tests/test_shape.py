@@ -84,6 +84,11 @@ def test_a_view_as_another_dtype_shares_memory_and_has_no_history():
     assert not bits.requires_grad
     bits[0] = 0x3F800000
     assert x.tolist() == [1, 0, 0]
+    y = x * 2
+    z = y * y
+    y.view(mg.int32).zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.sum().backward()
 
 
 # --------------------------------------------------------------------------------------------- cutting and joining

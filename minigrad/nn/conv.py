@@ -18,7 +18,8 @@ def several(value, count):
 class Convolution(Module):
     """What all layers of this file with weights share; a subclass gives the number of dimensions and the functions.
 
-    `weight` and `bias` (out) start uniform in +-1/sqrt(n), where n is the numbers that one output sees, as torch draws them.
+    `weight` and `bias` (out) start uniform in +-1/sqrt(n), where n is the numbers that one output sees, as
+    torch draws them.
     """
 
     transposed = False
@@ -137,7 +138,8 @@ class Conv1d(Conv):
 class Conv2d(Conv):
     """`functional.conv2d` with weights of its own: (N, in, H, W) or (in, H, W) -> (N, out, H', W').
 
-    `padding_mode` says what surrounds the image: "zeros", "reflect", "replicate" or "circular" (see `functional.pad`).
+    `padding_mode` says what surrounds the image: "zeros", "reflect", "replicate" or "circular" (see
+    `functional.pad`).
     """
 
     dims, function = 2, staticmethod(F.conv2d)
@@ -208,7 +210,8 @@ class ConvTranspose1d(ConvTranspose):
 class ConvTranspose2d(ConvTranspose):
     """`functional.conv_transpose2d` with weights of its own: (N, in, H, W) or (in, H, W) -> (N, out, H', W').
 
-    A call may name the `output_size` that it wants among those that a convolution of this stride takes to (H, W).
+    A call may name the `output_size` that it wants among those that a convolution of this stride takes to (H,
+    W).
     """
 
     dims, function = 2, staticmethod(F.conv_transpose2d)

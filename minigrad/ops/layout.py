@@ -1,9 +1,9 @@
 """The order of memory of many images: the images last.
 
-Convolutions and pooling copy runs of numbers that lie next to each other. Where images come first in memory, as in the
-order of their dimensions, these runs are parts of rows of an image, and short; where they come last, the same pixel of
-every image is one run. The results of convolutions of many images are in that order, elementwise operations keep it, and
-no shape tells of it: images are (N, C, *space).
+Convolutions and pooling copy runs of numbers that lie next to each other. Where images come first in memory,
+as in the order of their dimensions, these runs are parts of rows of an image, and short; where they come
+last, the same pixel of every image is one run. The results of convolutions of many images are in that order,
+elementwise operations keep it, and no shape tells of it: images are (N, C, *space).
 """
 
 from ..autograd import primitive, view

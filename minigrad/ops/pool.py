@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ..autograd import primitive
 from ..backend import xp
-from .conv import span
 from .layout import images
+from .lowering import span
 
 
 class Window(NamedTuple):
@@ -41,12 +41,8 @@ def meetings(space, window, size):
     """For every window position: (its number, the outputs for which it lies inside of the image, the pixels they meet)."""
     found = []
     for number, position in enumerate(itertools.product(*map(range, window.kernel))):
-        outputs, pixels = [], []
-        for k, n, s, p, d, count in zip(position, space, *window[1:], size):
-            start = d * k - p
-            low, high = span(start, s, count, n)
-            outputs.append(slice(low, high))
-            pixels.append(slice(start + s * low, start + s * high, s))
+        met = [span(d * k - p, s, count, n) for k, n, s, p, d, count in zip(position, space, *window[1:], size)]
+        outputs, pixels = zip(*met)
         if all(o.start < o.stop for o in outputs):
             found.append((number, (..., *outputs), (..., *pixels)))
     return found
@@ -64,7 +60,7 @@ def first_inside(window, size):
     return first
 
 
-# -------------------------------------------------------------------------------------------------- sums and choices
+# ------------------------------------------------------------------------------------------- sums and choices
 
 
 @primitive
@@ -136,7 +132,7 @@ def places(winner, window, size, space):
     return index
 
 
-# ------------------------------------------------------------------------------------------------ means of the whole
+# ----------------------------------------------------------------------------------------- means of the whole
 
 
 @primitive
@@ -159,7 +155,7 @@ overall_mean.vjp(lambda g, dims, shape: even(g, tuple(shape[-dims:])))
 even.vjp(lambda g, size: overall_mean(g, len(size)))
 
 
-# -------------------------------------------------------------------------------------------------- patches as columns
+# ----------------------------------------------------------------------------------------- patches as columns
 
 
 @primitive

@@ -129,10 +129,10 @@ def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """input (N, C, H, W) or (C, H, W), weight (out, C / groups, kh, kw), bias (out) -> (N, out, H', W').
 
-    Every output is the sum over channels and kernel positions of weight times the pixel there, plus bias; pixels
-    `stride` apart meet the kernel's origin, its positions are `dilation` apart, and `padding` zeros surround the image:
-    a number, one for each dimension, "valid" (0) or "same" (as many as keep the size). Each of the `groups` of output
-    channels sees its own group of input channels.
+    Every output is the sum over channels and kernel positions of weight times the pixel there, plus bias;
+    pixels `stride` apart meet the kernel's origin, its positions are `dilation` apart, and `padding` zeros
+    surround the image: a number, one for each dimension, "valid" (0) or "same" (as many as keep the size).
+    Each of the `groups` of output channels sees its own group of input channels.
     """
     return convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
@@ -177,8 +177,9 @@ def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_paddi
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """input (N, C, H, W) or (C, H, W), weight (C, out / groups, kh, kw), bias (out) -> (N, out, H', W').
 
-    The transpose, as a linear map, of `conv2d` with the same weight and options, plus bias: every pixel adds its
-    multiple of the kernel to the output. `output_padding` chooses among the sizes that `conv2d` takes to that of input.
+    The transpose, as a linear map, of `conv2d` with the same weight and options, plus bias: every pixel adds
+    its multiple of the kernel to the output. `output_padding` chooses among the sizes that `conv2d` takes to
+    that of input.
     """
     return transposed(
         "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
@@ -192,7 +193,7 @@ def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_paddi
     )
 
 
-# ----------------------------------------------------------------------------------------------- patches as columns
+# ----------------------------------------------------------------------------------------- patches as columns
 
 
 def patches(operation, kernel_size, stride, padding, dilation):

@@ -8,9 +8,9 @@ MODES = ("constant", "reflect", "replicate", "circular")
 def pad(input, pad, mode="constant", value=None):
     """A border around the last dimensions: `pad` is (before, after) of the last one, then of the one before it, and so on.
 
-    Negative numbers cut off instead. "constant" fills with `value` (0). The others repeat what is there: "reflect" mirrors
-    at the outermost elements, which stand once, "replicate" repeats those, "circular" goes on at the other end; they take
-    one to three dimensions of an input with one or two more.
+    Negative numbers cut off instead. "constant" fills with `value` (0). The others repeat what is there:
+    "reflect" mirrors at the outermost elements, which stand once, "replicate" repeats those, "circular" goes
+    on at the other end; they take one to three dimensions of an input with one or two more.
     """
     pad, shape = tuple(pad), input.array.shape
     dims = len(pad) // 2

@@ -72,7 +72,7 @@ def places_of(operation, shape, window, ceil_mode):
     return size
 
 
-# -------------------------------------------------------------------------------------------------------- the largest
+# ------------------------------------------------------------------------------------------------ the largest
 
 
 def max_pool(operation, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
@@ -95,13 +95,13 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     """The largest of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W').
 
     Windows are `stride` apart, by default as far as they are wide; `padding` counts as minus infinity. With
-    `ceil_mode`, the last window may reach beyond the image. `return_indices` adds where each was found: int64 indices into
-    the flattened (H, W).
+    `ceil_mode`, the last window may reach beyond the image. `return_indices` adds where each was found: int64
+    indices into the flattened (H, W).
     """
     return max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-# -------------------------------------------------------------------------------------------------------- the mean
+# --------------------------------------------------------------------------------------------------- the mean
 
 
 def divisors(space, window, size, count_include_pad):
@@ -150,16 +150,16 @@ def avg_pool2d(
 ):
     """The mean of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W').
 
-    Windows are `stride` apart, by default as far as they are wide. The zeros of the `padding` are counted unless
-    `count_include_pad` is False; `divisor_override` divides every sum by itself instead. With `ceil_mode`, the last window
-    may reach beyond the image.
+    Windows are `stride` apart, by default as far as they are wide. The zeros of the `padding` are counted
+    unless `count_include_pad` is False; `divisor_override` divides every sum by itself instead. With
+    `ceil_mode`, the last window may reach beyond the image.
     """
     return avg_pool(
         "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
 
 
-# ------------------------------------------------------------------------------------------------ even parts
+# ------------------------------------------------------------------------------------------------- even parts
 
 
 def adaptive_size(operation, dims, input, output_size, none_allowed):
@@ -222,8 +222,9 @@ def adaptive_avg_pool1d(input, output_size):
 def adaptive_avg_pool2d(input, output_size):
     """The means of even parts of each image: (N, C, H, W) or (C, H, W) -> (N, C, *output_size).
 
-    `output_size` is a number for both dimensions or one for each, None for that of the input. Parts overlap by a pixel
-    where it is no divisor of the input's size. `adaptive_avg_pool2d(x, 1)` is the mean of each channel.
+    `output_size` is a number for both dimensions or one for each, None for that of the input. Parts overlap
+    by a pixel where it is no divisor of the input's size. `adaptive_avg_pool2d(x, 1)` is the mean of each
+    channel.
     """
     return adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size, True)
 

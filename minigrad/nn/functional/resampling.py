@@ -13,10 +13,10 @@ def interpolate(
 ):
     """(N, C, *space) at another size: the nearest element, or linear interpolation along each dimension.
 
-    `size` or `scale_factor` is a number for all dimensions of space or one for each. The linear modes are "linear" of one
-    dimension, "bilinear" of two and "trilinear" of three; with `align_corners` the first and last elements stay where they
-    are, else elements stand in the middle of cells that are scaled. `recompute_scale_factor` scales by the ratio of the
-    rounded sizes, not by `scale_factor` itself.
+    `size` or `scale_factor` is a number for all dimensions of space or one for each. The linear modes are
+    "linear" of one dimension, "bilinear" of two and "trilinear" of three; with `align_corners` the first and
+    last elements stay where they are, else elements stand in the middle of cells that are scaled.
+    `recompute_scale_factor` scales by the ratio of the rounded sizes, not by `scale_factor` itself.
     """
     shape = input.array.shape
     check_mode(mode, shape, align_corners)
