@@ -156,7 +156,7 @@ def text_of(tensor):
         facts.append(f"grad_fn=<{tensor.grad_fn.name()}>")
     elif tensor.requires_grad:
         facts.append("requires_grad=True")
-    column = len(text) - text.rfind("\n")
+    column = len(text) - text.rfind("\n") + 1
     for fact in facts:
         if column + len(fact) + 2 > options.linewidth:
             text += ",\n" + " " * indent + fact

@@ -343,7 +343,10 @@ class Tensor(Variable):
         return self if self.is_contiguous() else e.contiguous_copy(self)
 
     def to(self, *args, dtype=None, device=None, copy=False, non_blocking=False):
-        """The tensor with another dtype: `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(other)`."""
+        """The tensor with another dtype: `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(other)`.
+
+        The one device is that of the array library, so nothing moves, and `non_blocking` has nothing to wait for.
+        """
         for a in args:
             if isinstance(a, Variable):
                 dtype = a.array.dtype

@@ -101,7 +101,7 @@ def in_place(operation):
     return method
 
 
-def copy_(self, src, non_blocking=False):
+def copy_(self, src):
     """Copy the values of `src`, broadcast and cast, into this tensor."""
     src = as_dtype(operand(src, "copy_"), self.array.dtype)
     if not fits(src.shape, self.array.shape):
