@@ -1,4 +1,4 @@
-"""What makes array operations fast on a CPU: several threads inside one operation, and memory that is kept for reuse."""
+"""What makes array operations fast on a CPU: threads inside of one operation, and memory kept for reuse."""
 
 import concurrent.futures
 import ctypes

@@ -256,7 +256,8 @@ def test_a_network_learns_to_tell_stripes():
     x, y = mg.tensor(images), mg.tensor(labels)
     nn = mg.nn
     model = nn.Sequential(
-        nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+        nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 8, 3, 2, 1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2),
     )  # fmt: skip
     optimizer = mg.optim.SGD(model.parameters(), lr=0.5)
     for _ in range(60):

@@ -146,7 +146,8 @@ def test_shuffling_pixels_back_restores_them():
 def test_float32_stays_float32():
     x = mg.randn(3, 2, 7, 7)
     for y in (
-        F.max_pool2d(x, 2), F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), F.adaptive_avg_pool2d(x, 3), F.adaptive_avg_pool2d(x, 1),
-        F.interpolate(x, size=3, mode="bilinear"), F.interpolate(x, size=3), F.pad(x, (1, 1)), F.adaptive_max_pool2d(x, 2),
+        F.max_pool2d(x, 2), F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), F.adaptive_avg_pool2d(x, 3),
+        F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 2), F.pad(x, (1, 1)), F.interpolate(x, size=3),
+        F.interpolate(x, size=3, mode="bilinear"),
     ):  # fmt: skip
         assert y.dtype == mg.float32

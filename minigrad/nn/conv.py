@@ -16,7 +16,7 @@ def several(value, count):
 
 
 class Convolution(Module):
-    """What all layers of this file with weights share; a subclass gives the number of dimensions and the functions.
+    """What the layers with weights share; a subclass gives the number of dimensions and the function.
 
     `weight` and `bias` (out) start uniform in +-1/sqrt(n), where n is the numbers that one output sees, as
     torch draws them.
@@ -25,8 +25,8 @@ class Convolution(Module):
     transposed = False
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode,
-        device, dtype,
+        self, in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias,
+        padding_mode, device, dtype,
     ):  # fmt: skip
         super().__init__()
         if groups <= 0:
@@ -91,8 +91,8 @@ class Conv(Convolution):
     """A convolution; `weight` is (out, in / groups, *kernel)."""
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode="zeros",
-        device=None, dtype=None,
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+        padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
         super().__init__(
             in_channels,
@@ -146,7 +146,7 @@ class Conv2d(Conv):
 
 
 class Conv3d(Conv):
-    """`functional.conv3d` with weights of its own: (N, in, D, H, W) or (in, D, H, W) -> (N, out, D', H', W')."""
+    """`functional.conv3d` with weights of its own: (N, in, D, H, W) -> (N, out, D', H', W')."""
 
     dims, function = 3, staticmethod(F.conv3d)
 
@@ -157,8 +157,8 @@ class ConvTranspose(Convolution):
     transposed = True
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1,
-        padding_mode="zeros", device=None, dtype=None,
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
+        dilation=1, padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
@@ -167,8 +167,8 @@ class ConvTranspose(Convolution):
                 f"{type(self).__name__}: expected padding to be an int or a tuple of ints, got {padding!r}"
             )
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device,
-            dtype,
+            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias,
+            padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input, output_size=None):
@@ -187,16 +187,16 @@ class ConvTranspose(Convolution):
             output_size = output_size[-self.dims :]
         if len(output_size) != self.dims:
             raise ValueError(
-                f"{type(self).__name__}: for {len(shape)}D input, output_size must have {self.dims} or {len(shape)} elements "
-                f"(got {len(output_size)})"
+                f"{type(self).__name__}: for {len(shape)}D input, output_size must have {self.dims} or {len(shape)} "
+                f"elements (got {len(output_size)})"
             )
         options = zip(shape[-self.dims :], self.stride, self.padding, self.dilation, self.kernel_size)
         least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in options]
         most = [n + s - 1 for n, s in zip(least, self.stride)]
         if any(not a <= n <= b for a, n, b in zip(least, output_size, most)):
             raise ValueError(
-                f"requested an output size of {output_size}, but valid sizes range from {least} to {most} (for an input of "
-                f"{shape[-self.dims :]})"
+                f"requested an output size of {output_size}, but valid sizes range from {least} to {most} (for an "
+                f"input of {shape[-self.dims :]})"
             )
         return tuple(n - a for n, a in zip(output_size, least))
 
@@ -234,7 +234,10 @@ class Unfold(Module):
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self):
-        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
+        return (
+            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
+            f"stride={self.stride}"
+        )
 
 
 class Fold(Module):

@@ -31,8 +31,7 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo):
         """A copy without the gradient, as in torch."""
-        memo[id(self)] = copy = type(self)(self.detach().clone(), self.requires_grad)
-        return copy
+        return type(self)(self.detach().clone(), self.requires_grad)
 
 
 class Module:

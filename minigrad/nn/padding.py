@@ -5,7 +5,7 @@ from .module import Module
 
 
 class Pad(Module):
-    """A border of `padding` numbers on every side, or of (before, after) for each dimension from the last on."""
+    """A border of `padding` elements on every side, or of (before, after) of each dimension, the last one first."""
 
     mode = "constant"
 

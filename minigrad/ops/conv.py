@@ -19,7 +19,7 @@ from .reduce import sum_
 
 
 class Geometry(NamedTuple):
-    """How a kernel slides: at kernel position k, output o meets the pixel stride * o + dilation * k - padding.
+    """How a kernel slides: at its position k, output o meets the pixel stride * o + dilation * k - padding.
 
     Each is a tuple with a number for every spatial dimension. Pixels outside of the image count as zeros.
     """
@@ -46,7 +46,7 @@ def conv_(x, w, b, geometry, size):
 
 @primitive
 def conv_transpose_(x, w, b, geometry, size):
-    """x (N, out, *space), w (out, C / groups, *kernel), b (C) or None -> (N, C, *size), which conv_ takes to space.
+    """x (N, out, *space), w (out, C / groups, *kernel), b (C) or None -> (N, C, *size); conv_ takes it back.
 
     For the pixels of one phase, every stride-th, this is a convolution with some of the kernel positions.
     """
@@ -66,7 +66,7 @@ def conv_transpose_(x, w, b, geometry, size):
 
 @primitive
 def conv_weight_(d, x, kernel, geometry):
-    """The gradient of w (out, C / groups, *kernel), where d (N, out, *size) is that of conv_ and x (N, C, *space)."""
+    """The gradient of the w of conv_ (out, C / groups, *kernel), given x and the gradient d of its output."""
     groups = geometry.groups
     blocks = lowered(x, groups, kernel, geometry.start, geometry.stride, geometry.dilation, d.shape[2:])
     x, d = inside(x, groups), inside(d, groups)
@@ -127,11 +127,12 @@ def in_threads(work, blocks):
 
 def lowered(x, groups, kernel, start, stride, dilation, size):
     """The blocks in which images are lowered."""
-    return blocks_of(x.shape, x.itemsize, groups, kernel, start, stride, dilation, size, 1 if on_gpu else cpu.threads)
+    threads = 1 if on_gpu else cpu.threads
+    return blocks_of(x.shape, x.itemsize, groups, kernel, start, stride, dilation, size, threads)
 
 
 def correlate(x, filters, bias, start, stride, dilation):
-    """Fill the y of every filter (weights, first row, y) with the products of its weights and the windows of x.
+    """Fill the y of each filter (weights, first row, y) with the products of its weights and the windows of x.
 
     Weights are (groups, out, in, *kernel). The window of output o begins at pixel stride * o + start, along
     rows at stride * o + first row. The filters differ in their kernel along rows alone, by which stride and
@@ -172,7 +173,7 @@ def correlate(x, filters, bias, start, stride, dilation):
 
 @functools.lru_cache(512)
 def phases(size, kernel, stride, padding, dilation):
-    """The phases of the transpose along one dimension: (pixels, kernel positions, start, step of their convolution)."""
+    """The phases of the transpose along a dimension: (pixels, kernel positions, start and step of the windows)."""
     found, apart = [], stride // math.gcd(dilation, stride)
     for first in range(min(stride, size)):
         positions = [k for k in reversed(range(kernel)) if (first + padding - dilation * k) % stride == 0]

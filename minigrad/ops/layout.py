@@ -46,7 +46,7 @@ def arranged(x):
 
 @view
 def own_order(x):
-    """Images as they are; their gradient comes back in the order of memory of images, wherever it comes from."""
+    """Images as they are; their gradient comes back in the order of memory that suits their number."""
     return x
 
 

@@ -3,8 +3,8 @@
 Of a block of images, for every row of pixels and every kernel position along the other dimensions, the pixels
 which that position meets are copied to a line of a matrix. The window of an output is then a run of lines,
 its rows of pixels one after the other. Outputs in neighbouring rows have rows of pixels in common, and so
-have their runs. So the copy is only kernel / stride of one dimension times as large as the images, not of
-two.
+have their runs. So the copy is only kernel / stride times as large as the images, of one
+dimension and not of two.
 
 By pixel, there is a matrix for each pixel of the output and its columns are images. Where images are few,
 there is one for each row of each image and its columns are the pixels of that row.
@@ -31,7 +31,7 @@ def inside(x, groups):
 
 
 def span(start, step, count, length):
-    """Those o in range(count) for which start + step * o is in range(length), and these numbers: two slices."""
+    """The o in range(count) for which start + step * o is in range(length), and these numbers: two slices."""
     low = min(max(-(start // step), 0), count)
     high = min(max(-((start - length) // step), low), count)
     return slice(low, high), slice(start + step * low, start + step * high, step)
@@ -61,14 +61,14 @@ class Block(NamedTuple):
     images: slice
     rows: slice
     shape: tuple  # of what is lowered, in the order of memory
-    order: tuple  # takes that to (groups, rows, *kernel, channels, *size, images); kernel and size without rows
+    order: tuple  # to (groups, rows, *kernel, channels, *size, images), where rows count in neither tuple
     lines: int  # for each row of pixels
     step: int  # rows of pixels from one window to the next
     copies: list  # [(place among the lowered, source among the images)]
     zeros: list  # places of pixels outside of the images
 
     def lower(self, x):
-        """Images from `inside` as (groups, *matrices, rows, lines, columns); valid until the thread's next call."""
+        """Images from `inside` as (groups, *matrices, rows, lines, columns), until the thread's next call."""
         x = x[..., self.images]
         if self.by_pixel and x.strides[-1] != x.itemsize:
             x = xp.ascontiguousarray(x)
@@ -82,14 +82,14 @@ class Block(NamedTuple):
         return lowered.reshape(*self.shape[: rows + 1], self.lines, -1)
 
     def windows(self, lowered, offset, height, count):
-        """`count` windows of `height` rows of pixels, the first `offset` rows down: (groups, *matrices, lines, columns)."""
+        """`count` windows of `height` rows, the first `offset` down: (groups, *matrices, count, lines, columns)."""
         *outer, _, lines, columns = lowered.shape
         *strides, row, line, item = lowered.strides
         shape = *outer, count, height * lines, columns
         return strided(lowered, shape, (*strides, self.step * row, line, item), offset * row)
 
     def matrices(self, y):
-        """The outputs, from `inside`, in the order of `windows`: by pixel (groups, *size, rows, channels, images).
+        """Outputs from `inside` in the order of `windows`: by pixel (groups, *size, rows, channels, images).
 
         Else (groups, images, rows, channels, *size). They can be used in place where `direct`.
         """
@@ -106,7 +106,7 @@ class Block(NamedTuple):
 
 @functools.lru_cache(512)
 def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size, threads):
-    """The blocks of images of a shape (N, C, *space), where output o meets pixel stride * o + dilation * k + start."""
+    """The blocks for images of a shape (N, C, *space); output o meets the pixel stride * o + dilation * k + start."""
     n, channels, *space = shape
     channels, by_pixel, dims = channels // groups, n >= ENOUGH, len(size) - 1
     overlap = dilation[0] == 1 and stride[0] <= kernel[0]
@@ -150,13 +150,13 @@ def moves(space, kernel, start, stride, dilation, size, overlap):
     copies, zeros = [], []
     for at, apart, first, step, count in bands:
         inner, pixel_rows = span(first, step, count, space[0])
-        rows, *margins = (
-            slice(at + apart * part.start, at + apart * part.stop, apart) for part in (inner, *outside(inner, count))
-        )
+        parts = inner, *outside(inner, count)
+        rows, *margins = (slice(at + apart * part.start, at + apart * part.stop, apart) for part in parts)
         zeros += [(EVERY, margin) for margin in margins]
         for position in itertools.product(*map(range, kernel[1:])):
             place, outputs, pixels = (EVERY, rows, *position, EVERY), (), ()
-            for k, begin, s, d, many, length in zip(position, *(values[1:] for values in (start, stride, dilation, size, space))):
+            options = (values[1:] for values in (start, stride, dilation, size, space))
+            for k, begin, s, d, many, length in zip(position, *options):
                 met, where = span(begin + d * k, s, many, length)
                 zeros += [(*place, *[EVERY] * len(outputs), margin) for margin in outside(met, many)]
                 outputs, pixels = (*outputs, met), (*pixels, where)
@@ -166,4 +166,5 @@ def moves(space, kernel, start, stride, dilation, size, overlap):
 
 def outside(part, count):
     """What of range(count) comes before a slice and after it, if anything."""
-    return [margin for margin in (slice(0, part.start), slice(part.stop, count)) if margin.start < margin.stop]
+    margins = slice(0, part.start), slice(part.stop, count)
+    return [margin for margin in margins if margin.start < margin.stop]

@@ -6,7 +6,7 @@ from ..backend import xp
 
 @primitive
 def pad_(x, before, after, value):
-    """x with `before` and `after` more elements of `value` along each dimension; fewer where the number is negative."""
+    """x with `before` and `after` more elements of `value` along each dimension; fewer where that is negative."""
     y = xp.full_like(x, value, shape=[n + b + a for n, b, a in zip(x.shape, before, after)])
     inner = tuple(slice(max(b, 0), y.shape[i] - max(a, 0)) for i, (b, a) in enumerate(zip(before, after)))
     kept = tuple(slice(max(-b, 0), x.shape[i] - max(-a, 0)) for i, (b, a) in enumerate(zip(before, after)))

@@ -24,9 +24,9 @@ class Window(NamedTuple):
 
 
 def sliding(space, kernel, stride, padding, dilation, ceil_mode=False):
-    """How many places a kernel has along each dimension; with `ceil_mode`, the last one may reach beyond the image.
+    """How many places a kernel has along each dimension.
 
-    It still begins inside of the image or its padding in front.
+    With `ceil_mode` the last one may reach beyond the image, but begins in it or in the padding before it.
     """
     sizes = []
     for n, k, s, p, d in zip(space, kernel, stride, padding, dilation):
@@ -38,11 +38,11 @@ def sliding(space, kernel, stride, padding, dilation, ceil_mode=False):
 
 @functools.lru_cache(256)
 def meetings(space, window, size):
-    """For every window position: (its number, the outputs for which it lies inside of the image, the pixels they meet)."""
+    """For each window position: (its number, the outputs for which it is in the image, the pixels that these meet)."""
     found = []
     for number, position in enumerate(itertools.product(*map(range, window.kernel))):
-        met = [span(d * k - p, s, count, n) for k, n, s, p, d, count in zip(position, space, *window[1:], size)]
-        outputs, pixels = zip(*met)
+        dims = zip(position, space, *window[1:], size)
+        outputs, pixels = zip(*(span(d * k - p, s, count, n) for k, n, s, p, d, count in dims))
         if all(o.start < o.stop for o in outputs):
             found.append((number, (..., *outputs), (..., *pixels)))
     return found
@@ -90,9 +90,9 @@ spread.vjp(lambda g, winner, window, shape: collect(g, winner, window, space_of(
 
 
 def maxima(x, window, size, with_winner):
-    """The largest number of each window of a raw array, and the number of its position (the first, NaN before all).
+    """The largest number of each window of a raw array, and the number of its position: the winner, or None.
 
-    The winner is None where it is not asked for.
+    Of equal numbers the first wins; NaN wins over every number.
     """
     shape = (*x.shape[: -len(size)], *size)
     lowest = -math.inf if x.dtype.kind == "f" else xp.iinfo(x.dtype).min

@@ -71,5 +71,5 @@ def blending(n, m, scale, align_corners, dtype):
 
 @functools.lru_cache(64)
 def nearest(n, m, scale, dtype):
-    """For each of m cells, `scale` wide, the one among n in which it begins; computed in `dtype`, as torch does."""
+    """For each of m cells, `scale` wide, the one among n in which it begins; in the arithmetic of `dtype`."""
     return xp.minimum((xp.arange(m, dtype=dtype) * dtype.type(scale)).astype("int64"), n - 1)

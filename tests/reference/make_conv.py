@@ -149,11 +149,12 @@ VALUES = {name: state(make) for name, (make, _) in LAYERS.items()} | {
     "integers": lambda m: m.nn.functional.conv2d(m.arange(18).reshape(1, 2, 3, 3), m.arange(8).reshape(1, 2, 2, 2)),
     "names": lambda m: [
         m.nn.functional.conv2d(
-            input=m.ones(1, 2, 4, 4), weight=m.ones(2, 1, 2, 2), bias=m.ones(2), stride=2, padding=1, dilation=1, groups=2
+            input=m.ones(1, 2, 4, 4), weight=m.ones(2, 1, 2, 2), bias=m.ones(2), stride=2, padding=1, dilation=1,
+            groups=2,
         ),
         m.nn.functional.conv_transpose2d(
-            input=m.ones(1, 2, 2, 2), weight=m.ones(2, 1, 2, 2), bias=m.ones(2), stride=2, padding=0, output_padding=1, groups=2,
-            dilation=1,
+            input=m.ones(1, 2, 2, 2), weight=m.ones(2, 1, 2, 2), bias=m.ones(2), stride=2, padding=0,
+            output_padding=1, groups=2, dilation=1,
         ),
     ],
 }  # fmt: skip

@@ -72,6 +72,9 @@ CASES = {  # functions of the library, its nn.functional and the tensors; the ar
     "softmax dtype": (lambda m, F, x: F.softmax(x, 1, dtype=m.float64), (X,)),
     "cross_entropy": (lambda m, F, x: F.cross_entropy(x, m.tensor(CLASSES)), (X,)),
     "cross_entropy large": (lambda m, F, x: F.cross_entropy(x * 300, m.tensor(CLASSES)), (X,)),
+    "cross_entropy of many rows": (
+        lambda m, F, x: F.cross_entropy(x * 40, m.tensor([0, 1, 1, 0, 1])), (numbers(5, 2),)
+    ),
     "cross_entropy sum": (lambda m, F, x: F.cross_entropy(x, m.tensor(CLASSES), reduction="sum"), (X,)),
     "cross_entropy none": (lambda m, F, x: F.cross_entropy(x, m.tensor(CLASSES), reduction="none"), (X,)),
     "cross_entropy weight": (lambda m, F, x: F.cross_entropy(x, m.tensor(CLASSES), weight(m, x)), (X,)),

@@ -12,8 +12,8 @@ def several(value, count, name):
     values = (value,) if isinstance(value, int) else tuple(value)
     if len(values) not in (1, count) or not all(isinstance(n, int) for n in values):
         raise RuntimeError(
-            f"expected {name} to be a single integer value or a list of {count} values to match the convolution "
-            f"dimensions, but got {name}={list(values)}"
+            f"expected {name} to be a single integer value or a list of {count} values to match the "
+            f"convolution dimensions, but got {name}={list(values)}"
         )
     return values * count if len(values) == 1 else values
 
@@ -30,8 +30,8 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
         )
     if x.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
-            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {operation}, but got input of size: "
-            f"{list(x.shape)}"
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {operation}, but got input of "
+            f"size: {list(x.shape)}"
         )
     dtypes = [x.dtype, w.dtype] if bias is None else [x.dtype, w.dtype, bias.array.dtype]
     if len(set(dtypes)) > 1:
@@ -44,7 +44,8 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
     if w.shape[0] < groups or w.shape[0] % groups:
         wanted = f"be at least {groups}" if w.shape[0] < groups else f"be divisible by {groups}"
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to {wanted} at dimension 0, but got weight of size {list(w.shape)} instead"
+            f"Given groups={groups}, expected weight to {wanted} at dimension 0, but got weight of size "
+            f"{list(w.shape)} instead"
         )
     if 0 in w.shape[2:]:
         raise RuntimeError(
@@ -52,13 +53,13 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
         )
     if x.shape[-dims - 1] != channels(w):
         raise RuntimeError(
-            f"Given {operation} with groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} to have "
-            f"{channels(w)} channels, but got {x.shape[-dims - 1]} channels instead"
+            f"{operation}: Given groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} "
+            f"to have {channels(w)} channels, but got {x.shape[-dims - 1]} channels instead"
         )
     if bias is not None and bias.array.shape != (outputs(w),):
         raise RuntimeError(
-            f"Given weight of size {list(w.shape)}, expected bias to be 1-dimensional with {outputs(w)} elements, but got bias "
-            f"of size {list(bias.array.shape)} instead"
+            f"Given weight of size {list(w.shape)}, expected bias to be 1-dimensional with {outputs(w)} "
+            f"elements, but got bias of size {list(bias.array.shape)} instead"
         )
     if 0 in x.shape[-dims:]:
         raise RuntimeError(
@@ -115,8 +116,8 @@ def convolution(operation, dims, input, weight, bias, stride, padding, dilation,
             padded = " x ".join(str(n + 2 * p) for n, p in zip(space, padding))
             reach = " x ".join(str(d * (k - 1) + 1) for d, k in zip(dilation, kernel))
             raise RuntimeError(
-                f"{operation}: Calculated padded input size per channel: ({padded}). Kernel size: ({reach}). Kernel size can't "
-                "be greater than actual input size"
+                f"{operation}: Calculated padded input size per channel: ({padded}). Kernel size: ({reach}). "
+                "Kernel size can't be greater than actual input size"
             )
     return apply(conv_, input, weight, bias, Geometry(stride, padding, dilation, groups), size)
 
@@ -138,7 +139,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 
 def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """input (N, C, D, H, W), weight (out, C / groups, kd, kh, kw), bias (out) -> (N, out, D', H', W'); see `conv2d`."""
+    """input (N, C, D, H, W), weight (out, C / groups, kd, kh, kw) -> (N, out, D', H', W'); see `conv2d`."""
     return convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -151,8 +152,8 @@ def transposed(operation, dims, input, weight, bias, stride, padding, output_pad
             raise RuntimeError(f"negative {name} is not supported")
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
         raise RuntimeError(
-            f"{operation}: output padding must be smaller than either stride or dilation, but got output_padding {extra}, "
-            f"stride {stride}, dilation {dilation}"
+            f"{operation}: output padding must be smaller than either stride or dilation, but got "
+            f"output_padding {extra}, stride {stride}, dilation {dilation}"
         )
     space, kernel = input.array.shape[-dims:], weight.array.shape[2:]
     size = tuple(
@@ -161,14 +162,14 @@ def transposed(operation, dims, input, weight, bias, stride, padding, output_pad
     )
     if min(size) <= 0:
         raise RuntimeError(
-            f"{operation}: Given input size per channel: {space}. Calculated output size per channel: {size}. Output size is "
-            "too small"
+            f"{operation}: Given input size per channel: {space}. Calculated output size per channel: {size}. "
+            "Output size is too small"
         )
     return apply(conv_transpose_, input, weight, bias, Geometry(stride, padding, dilation, groups), size)
 
 
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """input (N, C, L) or (C, L), weight (C, out / groups, k), bias (out) -> (N, out, L'); see `conv_transpose2d`."""
+    """input (N, C, L) or (C, L), weight (C, out / groups, k) -> (N, out, L'); see `conv_transpose2d`."""
     return transposed(
         "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
@@ -187,7 +188,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
 
 
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """input (N, C, D, H, W), weight (C, out / groups, kd, kh, kw) -> (N, out, D', H', W'); see `conv_transpose2d`."""
+    """input (N, C, D, H, W), weight (C, out / groups, *kernel) -> (N, out, D', H', W'); see `conv_transpose2d`."""
     return transposed(
         "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
@@ -213,19 +214,20 @@ def patches(operation, kernel_size, stride, padding, dilation):
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
-    """The patches that a kernel slides over, as columns: (N, C, H, W) -> (N, C * kh * kw, patches); so without N."""
+    """The patches that a kernel slides over, as columns: (N, C, H, W) or (C, H, W) -> (N, C * kh * kw, patches)."""
     kernel, stride, padding, dilation = patches("unfold", kernel_size, stride, padding, dilation)
     shape = input.array.shape
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
-            f"Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but "
-            f"got: {list(shape)}"
+            "unfold: Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            f"dimensions for input, but got: {list(shape)}"
         )
     size = sliding(shape[-2:], kernel, stride, padding, dilation)
     if min(size) <= 0:
         raise RuntimeError(
-            f"unfold: Given input with spatial size {shape[-2:]}, kernel_size={kernel}, dilation={dilation}, padding={padding}, "
-            f"calculated shape of the array of sliding blocks as {size}, but its components must be at least one."
+            f"unfold: Given input with spatial size {shape[-2:]}, kernel_size={kernel}, dilation={dilation}, "
+            f"padding={padding}, calculated shape of the array of sliding blocks as {size}, but its components "
+            "must be at least one."
         )
     batch, channels = shape[:-3], shape[-3]
     y = unfold_(
@@ -235,25 +237,28 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """Columns of patches summed into images, the transpose of `unfold`: (N, C * kh * kw, patches) -> (N, C, *output_size)."""
+    """Columns of patches summed into images: (N, C * kh * kw, patches) -> (N, C, *output_size).
+
+    The transpose of `unfold` as a linear map.
+    """
     kernel, stride, padding, dilation = patches("fold", kernel_size, stride, padding, dilation)
     space, shape = several(output_size, 2, "output_size"), input.array.shape
     if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise RuntimeError(
-            f"Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, "
-            f"but got: {list(shape)}"
+            "fold: Expected 2D or 3D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            f"dimensions for input, but got: {list(shape)}"
         )
     area = kernel[0] * kernel[1]
     if shape[-2] % area:
         raise RuntimeError(
-            f"fold: Expected size of input's dimension {len(shape) - 2} to be divisible by the product of kernel_size, but got "
-            f"{shape[-2]} and kernel_size={kernel}."
+            f"fold: Expected size of input's dimension {len(shape) - 2} to be divisible by the product of "
+            f"kernel_size, but got {shape[-2]} and kernel_size={kernel}."
         )
     size = sliding(space, kernel, stride, padding, dilation)
     if min(size) <= 0 or size[0] * size[1] != shape[-1]:
         raise RuntimeError(
-            f"fold: Given output_size={space}, kernel_size={kernel}, dilation={dilation}, padding={padding}, stride={stride}, "
-            f"expected {size[0]} * {size[1]} sliding blocks, but got {shape[-1]}."
+            f"fold: Given output_size={space}, kernel_size={kernel}, dilation={dilation}, padding={padding}, "
+            f"stride={stride}, expected {size[0]} * {size[1]} sliding blocks, but got {shape[-1]}."
         )
     batch, channels = shape[:-2], shape[-2] // area
     y = fold_(

@@ -6,7 +6,7 @@ MODES = ("constant", "reflect", "replicate", "circular")
 
 
 def pad(input, pad, mode="constant", value=None):
-    """A border around the last dimensions: `pad` is (before, after) of the last one, then of the one before it, and so on.
+    """A border around the last dimensions: `pad` is (before, after) of the last one, of the one before it, ...
 
     Negative numbers cut off instead. "constant" fills with `value` (0). The others repeat what is there:
     "reflect" mirrors at the outermost elements, which stand once, "replicate" repeats those, "circular" goes
@@ -18,8 +18,8 @@ def pad(input, pad, mode="constant", value=None):
         raise RuntimeError(f"Padding length must be divisible by 2, got {len(pad)}")
     if dims > len(shape):
         raise RuntimeError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
-            f"{len(pad)} and input of dimension {len(shape)}"
+            "Padding length should be less than or equal to two times the input dimension but got padding "
+            f"length {len(pad)} and input of dimension {len(shape)}"
         )
     if mode not in MODES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
@@ -35,16 +35,16 @@ def pad(input, pad, mode="constant", value=None):
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if not 1 <= dims <= 3 or len(shape) not in (dims + 1, dims + 2):
         raise NotImplementedError(
-            f"pad: padding of {len(pad)} numbers in mode {mode!r} expects an input of {dims + 1} or {dims + 2} dimensions, but "
-            f"got {len(shape)}"
+            f"pad: padding of {len(pad)} numbers in mode {mode!r} expects an input of {dims + 1} or {dims + 2} "
+            f"dimensions, but got {len(shape)}"
         )
     for i in range(len(shape) - dims, len(shape)):
         n, b, a = shape[i], before[i], after[i]
         limit = {"reflect": n - 1, "circular": n + min(b, 0) + min(a, 0)}.get(mode, max(a, b))
         if n == 0 or max(a, b) > limit:
             raise RuntimeError(
-                f"pad: in mode {mode!r}, padding should be at most {limit if n else 0} at dimension {i} of input {list(shape)}, "
-                f"but got ({b}, {a})"
+                f"pad: in mode {mode!r}, padding should be at most {limit if n else 0} at dimension {i} of input "
+                f"{list(shape)}, but got ({b}, {a})"
             )
         if a or b:
             input = extend(input, extended(n, b, a, mode), i, n)

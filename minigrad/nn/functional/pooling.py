@@ -17,7 +17,8 @@ def several(operation, name, value, dims):
     values = (value,) if isinstance(value, int) else tuple(value)
     if len(values) not in (1, dims) or not all(isinstance(n, int) for n in values):
         raise RuntimeError(
-            f"{operation}: {name} must either be a single int, or a tuple of {dims} ints, but got {name}={value!r}"
+            f"{operation}: {name} must either be a single int, or a tuple of {dims} ints, but got "
+            f"{name}={value!r}"
         )
     return values * dims if len(values) == 1 else values
 
@@ -26,8 +27,8 @@ def check_input(operation, input, dims, kinds="fi"):
     shape = input.array.shape
     if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
         raise RuntimeError(
-            f"{operation}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
-            f"but got: {list(shape)}"
+            f"{operation}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch "
+            f"size for input, but got: {list(shape)}"
         )
     if input.array.dtype.kind not in kinds:
         raise NotImplementedError(f'"{operation}" not implemented for {input.array.dtype}')
@@ -67,7 +68,8 @@ def places_of(operation, shape, window, ceil_mode):
             "x".join(map(str, sizes)) for sizes in (shape[-dims - 1 :], (shape[-dims - 1], *size))
         )
         raise RuntimeError(
-            f"{operation}: Given input size: ({given}). Calculated output size: ({result}). Output size is too small"
+            f"{operation}: Given input size: ({given}). Calculated output size: ({result}). Output size is too "
+            "small"
         )
     return size
 
@@ -181,13 +183,14 @@ def adaptive_size(operation, dims, input, output_size, none_allowed):
     for i, n in enumerate(shape[-dims - 1 :], len(shape) - dims - 1):
         if n == 0:
             raise RuntimeError(
-                f"{operation}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(shape)} "
-                f"with dimension {i} being empty"
+                f"{operation}(): Expected input to have non-zero size for non-batch dimensions, but input has "
+                f"sizes {list(shape)} with dimension {i} being empty"
             )
     sizes = tuple(n if m is None else m for n, m in zip(shape[-dims:], sizes))
     if min(sizes) < 0:
         raise RuntimeError(
-            f"{operation}: elements of output_size must be greater than or equal to 0 but received {list(sizes)}"
+            f"{operation}: elements of output_size must be greater than or equal to 0 but received "
+            f"{list(sizes)}"
         )
     return sizes
 

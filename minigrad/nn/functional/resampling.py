@@ -64,8 +64,8 @@ def interpolate(
 def check_mode(mode, shape, align_corners):
     if mode not in ("nearest", *LINEAR) or len(shape) not in LINEAR.values():
         raise NotImplementedError(
-            f"interpolate: Only 3D, 4D and 5D input Tensors supported (got {len(shape)}D) for the modes: nearest | "
-            f"{' | '.join(LINEAR)} (got {mode})"
+            f"interpolate: Only 3D, 4D and 5D input Tensors supported (got {len(shape)}D) for the modes: "
+            f"nearest | {' | '.join(LINEAR)} (got {mode})"
         )
     if mode == "nearest":
         if align_corners is not None:
@@ -80,8 +80,8 @@ def for_each(value, space, name):
     values = (value,) * len(space) if isinstance(value, int | float) else tuple(value)
     if len(values) != len(space):
         raise ValueError(
-            f"Input and {name} must have the same number of spatial dimensions, but got input with spatial dimensions of "
-            f"{list(space)} and {name} of {values}"
+            f"Input and {name} must have the same number of spatial dimensions, but got input with spatial "
+            f"dimensions of {list(space)} and {name} of {values}"
         )
     return values
 
@@ -91,13 +91,14 @@ def pixel_shuffle(input, upscale_factor):
     shape, r = input.array.shape, upscale_factor
     if len(shape) < 3:
         raise RuntimeError(
-            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {len(shape)} dimension(s)"
+            "pixel_shuffle expects input to have at least 3 dimensions, but got input with "
+            f"{len(shape)} dimension(s)"
         )
     *batch, channels, h, w = shape
     if r <= 0 or channels % (r * r):
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
-            f"input.size(-3)={channels} is not divisible by {r * r}"
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            f"upscale_factor, but input.size(-3)={channels} is not divisible by {r * r}"
         )
     b = len(batch)
     y = reshape_(input, (*batch, channels // (r * r), r, r, h, w))
@@ -110,12 +111,14 @@ def pixel_unshuffle(input, downscale_factor):
     shape, r = input.array.shape, downscale_factor
     if len(shape) < 3:
         raise RuntimeError(
-            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {len(shape)} dimension(s)"
+            "pixel_unshuffle expects input to have at least 3 dimensions, but got input with "
+            f"{len(shape)} dimension(s)"
         )
     *batch, channels, h, w = shape
     if r <= 0 or h % r or w % r:
         raise RuntimeError(
-            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but input {list(shape)} is not by {r}"
+            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but input "
+            f"{list(shape)} is not by {r}"
         )
     b = len(batch)
     y = reshape_(input, (*batch, channels, h // r, r, w // r, r))
