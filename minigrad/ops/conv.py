@@ -75,10 +75,11 @@ def conv_weight_(d, x, kernel, geometry):
     def work(blocks):
         parts = []
         for block in blocks:
-            lines, matrices = block.lower(x), block.matrices(d)
-            windows = block.windows(lines, 0, kernel[0], matrices.shape[lines.ndim - 3])
-            if not block.direct(matrices):
-                matrices = xp.ascontiguousarray(matrices).reshape(*windows.shape[:-2], d.shape[2], -1)
+            lines, outputs = block.lower(x), block.outputs_of(d)
+            windows = block.windows(lines, 0, kernel[0], outputs.shape[lines.ndim - 3])
+            matrices = block.matrices(outputs)
+            if matrices is None:
+                matrices = block.matrices(xp.ascontiguousarray(outputs))
             parts.append((matrices @ windows.swapaxes(-1, -2)).sum(tuple(range(1, windows.ndim - 2))))
         return parts
 
@@ -158,15 +159,16 @@ def correlate(x, filters, bias, start, stride, dilation):
         for block in blocks:
             lines = block.lower(x)
             for w, offset, height, y in layers:
-                y = block.matrices(y)
-                windows = block.windows(lines, offset, height, y.shape[lines.ndim - 3])
+                outputs = block.outputs_of(y)
+                windows = block.windows(lines, offset, height, outputs.shape[lines.ndim - 3])
                 w = w.reshape(groups, *(1,) * (windows.ndim - 3), *w.shape[1:])
-                if block.direct(y):
-                    xp.matmul(w, windows, out=y)
+                matrices = block.matrices(outputs)
+                if matrices is None:
+                    outputs[...] = (w @ windows).reshape(outputs.shape)
                 else:
-                    y[...] = (w @ windows).reshape(y.shape)
+                    xp.matmul(w, windows, out=matrices)
                 if bias is not None:
-                    xp.add(y, bias.reshape(*w.shape[:-1], *(1,) * (y.ndim - w.ndim + 1)), out=y)
+                    xp.add(outputs, bias.reshape(*w.shape[:-1], *(1,) * (outputs.ndim - w.ndim + 1)), out=outputs)
 
     in_threads(work, blocks)
 

@@ -9,7 +9,7 @@ elementwise operations keep it, and no shape tells of it: images are (N, C, *spa
 from ..autograd import primitive, view
 from ..backend import xp
 
-ENOUGH = 16  # images for runs that are worth it
+ENOUGH = 8  # images for runs that are worth it
 
 
 def images(n, channels, size, dtype):

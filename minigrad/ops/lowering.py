@@ -1,13 +1,13 @@
 """Images lowered: the windows of a sliding kernel as matrices that overlap in memory.
 
-Of a block of images, for every row of pixels and every kernel position along the other dimensions, the pixels
-which that position meets are copied to a line of a matrix. The window of an output is then a run of lines,
-its rows of pixels one after the other. Outputs in neighbouring rows have rows of pixels in common, and so
-have their runs. So the copy is only kernel / stride times as large as the images, of one
-dimension and not of two.
+Of a block of images, for every row of pixels and every kernel position along the other dimensions, the pixels which
+that position meets are copied to a line of a matrix. The window of an output is then a run of lines, its rows of
+pixels one after the other. Outputs in neighbouring rows have rows of pixels in common, and so have their runs. So the
+copy is only kernel / stride times as large as the images, of one dimension and not of two.
 
-By pixel, there is a matrix for each pixel of the output and its columns are images. Where images are few,
-there is one for each row of each image and its columns are the pixels of that row.
+There is a matrix for every row of the output, and its columns are the pixels of that row in every image. Where images
+are many, there is one for every pixel, and its columns are images; where they are few and therefore come first in
+memory, there is one for every row of every image.
 """
 
 import functools
@@ -19,8 +19,8 @@ from typing import NamedTuple
 from ..backend import on_gpu, strided, xp
 from .layout import ENOUGH
 
+MANY = 128  # images for a matrix of their own for every pixel
 BLOCK_BYTES = 1 << (28 if on_gpu else 22)  # about as much is lowered at a time, so that it stays in the cache
-BLOCK_IMAGES = 64  # the least in a block, if there are several
 EVERY = slice(None)
 
 
@@ -57,78 +57,81 @@ scratch = Scratch()
 class Block(NamedTuple):
     """Some images, some rows of the output, and how the pixels that these meet are lowered."""
 
-    by_pixel: bool
     images: slice
     rows: slice
+    images_last: bool  # in memory
+    outer: int  # of how many dimensions, other than groups and rows, there is a matrix for each index
+    outputs: tuple  # takes (groups, rows, channels, *size, images) to (groups, *outer, rows, channels, *columns)
     shape: tuple  # of what is lowered, in the order of memory
-    order: tuple  # to (groups, rows, *kernel, channels, *size, images), where rows count in neither tuple
+    parts: tuple  # takes that to (groups, rows, *kernel, channels, *size, images), where rows are neither's part
     lines: int  # for each row of pixels
     step: int  # rows of pixels from one window to the next
-    copies: list  # [(place among the lowered, source among the images)]
+    copies: list  # [(place among the parts, source among the images)]
     zeros: list  # places of pixels outside of the images
 
     def lower(self, x):
-        """Images from `inside` as (groups, *matrices, rows, lines, columns), until the thread's next call."""
+        """Images from `inside` as (groups, *outer, rows, lines, columns), until the thread's next call."""
         x = x[..., self.images]
-        if self.by_pixel and x.strides[-1] != x.itemsize:
+        if self.images_last and x.strides[-1] != x.itemsize:
             x = xp.ascontiguousarray(x)
         lowered = scratch.empty(self.shape, x.dtype)
-        parts = lowered.transpose(self.order)
+        parts = lowered.transpose(self.parts)
         for place in self.zeros:
             parts[place] = 0
         for place, source in self.copies:
             parts[place] = x[source]
-        rows = self.order[1]
-        return lowered.reshape(*self.shape[: rows + 1], self.lines, -1)
+        return lowered.reshape(*self.shape[: self.outer + 2], self.lines, -1)
 
     def windows(self, lowered, offset, height, count):
-        """`count` windows of `height` rows, the first `offset` down: (groups, *matrices, count, lines, columns)."""
+        """`count` windows of `height` rows, the first `offset` down: (groups, *outer, count, lines, columns)."""
         *outer, _, lines, columns = lowered.shape
         *strides, row, line, item = lowered.strides
         shape = *outer, count, height * lines, columns
         return strided(lowered, shape, (*strides, self.step * row, line, item), offset * row)
 
-    def matrices(self, y):
-        """Outputs from `inside` in the order of `windows`: by pixel (groups, *size, rows, channels, images).
+    def outputs_of(self, y):
+        """The block's part of outputs from `inside`: (groups, *outer, rows, channels, *columns)."""
+        return y[:, self.rows, ..., self.images].transpose(self.outputs)
 
-        Else (groups, images, rows, channels, *size). They can be used in place where `direct`.
-        """
-        y = y[:, self.rows, ..., self.images]
-        last = y.ndim - 1
-        if self.by_pixel:
-            return y.transpose(0, *range(3, last), 1, 2, last)
-        return y.transpose(0, last, 1, 2, *range(3, last))
-
-    def direct(self, matrices):
-        """Whether these are matrices as a product can read and write them."""
-        return matrices.strides[-1] == matrices.itemsize and (self.by_pixel or matrices.ndim == 5)
+    def matrices(self, outputs):
+        """Outputs with one dimension of columns; None where these do not lie one after another in memory."""
+        step, first = outputs.itemsize, self.outer + 3
+        for size, stride in zip(reversed(outputs.shape[first:]), reversed(outputs.strides[first:])):
+            if stride != step:
+                return None
+            step *= size
+        return outputs.reshape(*outputs.shape[:first], -1)
 
 
 @functools.lru_cache(512)
 def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size, threads):
     """The blocks for images of a shape (N, C, *space); output o meets the pixel stride * o + dilation * k + start."""
     n, channels, *space = shape
-    channels, by_pixel, dims = channels // groups, n >= ENOUGH, len(size) - 1
+    channels, dims = channels // groups, len(size) - 1
     overlap = dilation[0] == 1 and stride[0] <= kernel[0]
     step = stride[0] if overlap else kernel[0]
     lines = math.prod(kernel[1:]) * channels
     everything = groups * step * lines * math.prod(size) * n * itemsize
     if not everything:
         return []
-    parts = max(-(-everything // BLOCK_BYTES), threads if everything > BLOCK_BYTES // 16 else 1)
-    portions = split(n, min(parts, n // BLOCK_IMAGES) if by_pixel else 1)
+    count = max(-(-everything // BLOCK_BYTES), threads if everything > BLOCK_BYTES // 16 else 1)
+    portions = split(n, min(count, n // (MANY // 2)) if n >= MANY else 1)
+    last = [*range(dims + 1)]  # the dimensions (*size, images)
+    outer = last[-1:] if n < ENOUGH else last[:-1] if n >= MANY else []
+    columns = [dim for dim in last if dim not in outer]
+    outputs = 0, *(3 + dim for dim in outer), 1, 2, *(3 + dim for dim in columns)
+    memory = 0, *(dims + 3 + dim for dim in outer), *range(1, dims + 3), *(dims + 3 + dim for dim in columns)
+    parts = tuple(sorted(range(len(memory)), key=memory.__getitem__))
     blocks = []
-    for images, rows in itertools.product(portions, split(size[0], -(-parts // len(portions)))):
-        count, height = rows.stop - rows.start, step * (rows.stop - rows.start - 1) + kernel[0]
-        if by_pixel:
-            memory = groups, *size[1:], height, *kernel[1:], channels, images.stop - images.start
-            order = 0, *range(dims + 1, 2 * dims + 3), *range(1, dims + 1), 2 * dims + 3
-        else:
-            memory = groups, images.stop - images.start, height, *kernel[1:], channels, *size[1:]
-            order = 0, *range(2, 2 * dims + 4), 1
-        begin = start[0] + rows.start * stride[0], *start[1:]
-        copies, zeros = moves(space, kernel, begin, stride, dilation, (count, *size[1:]), overlap)
-        blocks.append(Block(by_pixel, images, rows, memory, order, lines, step, copies, zeros))
+    for images, rows in itertools.product(portions, split(size[0], -(-count // len(portions)))):
+        part, begin = (rows.stop - rows.start, *size[1:]), (start[0] + rows.start * stride[0], *start[1:])
+        height = step * (part[0] - 1) + kernel[0]
+        sizes = groups, height, *kernel[1:], channels, *size[1:], images.stop - images.start
+        copies, zeros = moves(space, kernel, begin, stride, dilation, part, overlap)
+        shape = tuple(sizes[dim] for dim in memory)
+        blocks.append(
+            Block(images, rows, n >= ENOUGH, len(outer), outputs, shape, parts, lines, step, copies, zeros)
+        )
     return blocks
 
 
