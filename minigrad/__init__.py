@@ -3,26 +3,26 @@
 from . import accelerator, autograd, cuda, gradcheck, jacobian, linalg, nn, optim, random, utils
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .creation import (
-    arange, as_tensor, bernoulli, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace, multinomial,
-    normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor, zeros,
-    zeros_like,
+    arange, as_tensor, bernoulli, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace,
+    multinomial, normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor,
+    zeros, zeros_like,
 )  # fmt: skip
 from .device import device
 from .dtypes import finfo, get_default_dtype, iinfo, is_floating_point, is_tensor, numel, set_default_dtype
 from .ops.elementwise import (
     abs, acos, add, addcdiv, addcmul, allclose, asin, atan, atan2, bitwise_and, bitwise_left_shift, bitwise_not,
-    bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, cos, cosh, div, eq, equal, erf, erfc,
-    exp, expm1, floor, floor_divide, fmax, fmin, fmod, frac, ge, gt, hypot, isclose, isfinite, isinf, isnan, le, lerp, log,
-    log1p, log2, log10, logical_and, logical_not, logical_or, logical_xor, lt, masked_fill, maximum, minimum, mul,
-    nan_to_num, ne, neg, pow, reciprocal, relu, remainder, result_type, round, rsqrt, sigmoid, sign, sin, sinh, sqrt,
-    square, sub, tan, tanh, trunc, where,
+    bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, cos, cosh, div, eq, equal, erf,
+    erfc, exp, expm1, floor, floor_divide, fmax, fmin, fmod, frac, ge, gt, hypot, isclose, isfinite, isinf, isnan, le,
+    lerp, log, log1p, log2, log10, logical_and, logical_not, logical_or, logical_xor, lt, masked_fill, maximum,
+    minimum, mul, nan_to_num, ne, neg, pow, reciprocal, relu, remainder, result_type, round, rsqrt, sigmoid, sign,
+    sin, sinh, sqrt, square, sub, tan, tanh, trunc, where,
 )  # fmt: skip
 from .ops.diagonal import diag, diag_embed, diagonal, trace, tril, triu
 from .ops.einsum import einsum
 from .ops.extreme import amax, amin, aminmax, argmax, argmin, max, min
 from .ops.gather import (
-    argwhere, gather, index_add, index_copy, index_fill, index_select, masked_select, nonzero, scatter, scatter_add, take,
-    take_along_dim,
+    argwhere, gather, index_add, index_copy, index_fill, index_select, masked_select, nonzero, scatter, scatter_add,
+    take, take_along_dim,
 )  # fmt: skip
 from .ops.histograms import bincount, histc, histogram
 from .ops.join import (
@@ -34,8 +34,8 @@ from .ops.reduce import (
 )  # fmt: skip
 from .ops.running import cumprod, cumsum, prod
 from .ops.shape import (
-    broadcast_tensors, broadcast_to, flatten, meshgrid, movedim, permute, ravel, reshape, squeeze,
-    swapaxes, t, transpose, unflatten, unsqueeze,
+    broadcast_tensors, broadcast_to, flatten, meshgrid, movedim, permute, ravel, reshape, squeeze, swapaxes, t,
+    transpose, unflatten, unsqueeze,
 )  # fmt: skip
 from .ops.sorting import argsort, bucketize, median, searchsorted, sort, topk, unique
 from .printing import set_printoptions

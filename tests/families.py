@@ -93,9 +93,7 @@ class Family:
     def test_derivatives_are_those_stored_from_torch(self, case):
         name, (function, arrays) = case
         with np.errstate(all="ignore"):
-            self.compare(
-                name, len(arrays), derivatives(mg, function, arrays), stored(self.family)[0][f"derivatives {name}"]
-            )
+            self.compare(name, len(arrays), derivatives(mg, function, arrays), stored(self.family)[0][f"derivatives {name}"])
 
     def test_derivatives_are_those_of_torch(self, case):
         torch = pytest.importorskip("torch")

@@ -76,8 +76,7 @@ def expected_of(equation, operands):
             sizes[i] = max(n, sizes.get(i, 1))
     words = equation.partition("->")[0].split(",")
     full = [
-        np.broadcast_to(x, [sizes[i] if i else n for i, n in named_sizes(word, x.shape)])
-        for word, x in zip(words, operands)
+        np.broadcast_to(x, [sizes[i] if i else n for i, n in named_sizes(word, x.shape)]) for word, x in zip(words, operands)
     ]
     return np.einsum(equation, *full)
 

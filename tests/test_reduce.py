@@ -131,11 +131,7 @@ def test_running_sums_and_products(array, data):
 
 
 @settings(max_examples=10)
-@given(
-    arrays(
-        "float64", array_shapes(max_dims=2, max_side=6), elements=st.sampled_from([-1.5, -0.5, 0.0, 0.75, 1.25, 2.0])
-    )
-)
+@given(arrays("float64", array_shapes(max_dims=2, max_side=6), elements=st.sampled_from([-1.5, -0.5, 0.0, 0.75, 1.25, 2.0])))
 def test_derivatives_of_products_with_any_zeros(array):
     check_gradients(lambda x: (x.cumprod(0), x.prod(-1)), array)
 
@@ -189,9 +185,7 @@ def test_histograms_of_any_range_are_those_of_torch(bins, low, width, dtype):
     torch = pytest.importorskip("torch")
     low, high = float(np.float32(low / 63)), float(np.float32(low / 63 + width))
     edges = np.linspace(low, high, bins + 1)
-    values = np.concatenate([edges, np.random.uniform(low - 1, high + 1, 100), np.nextafter(edges, np.inf)]).astype(
-        dtype
-    )
+    values = np.concatenate([edges, np.random.uniform(low - 1, high + 1, 100), np.nextafter(edges, np.inf)]).astype(dtype)
     ours = mg.histogram(mg.tensor(values), bins, range=(low, high))
     theirs = torch.histogram(torch.tensor(values), bins, range=(low, high))
     rounding = 0 if dtype == "float32" else 4e-16
@@ -210,9 +204,7 @@ def test_histograms_count_every_value_once(array, bins):
         assert counts.sum() == array.size
     density = x.histogram(bins, density=True)
     if array.size:
-        assert (density.hist * (density.bin_edges[1:] - density.bin_edges[:-1])).sum().item() == pytest.approx(
-            1, abs=1e-5
-        )
+        assert (density.hist * (density.bin_edges[1:] - density.bin_edges[:-1])).sum().item() == pytest.approx(1, abs=1e-5)
 
 
 # --------------------------------------------------------------------------------------------------------- softmax

@@ -214,9 +214,7 @@ def test_any_repetition(shape, data):
 def test_derivatives_of_any_arrangement(shape, n, data):
     order = data.draw(st.permutations(range(len(shape))))
     array = np.random.uniform(-1, 1, shape)
-    check_gradients(
-        lambda x: (x.permute(order).reshape(-1), x.diagonal(n), x.tril(n), x.roll(n, -1), x.rot90(n)), array
-    )
+    check_gradients(lambda x: (x.permute(order).reshape(-1), x.diagonal(n), x.tril(n), x.roll(n, -1), x.rot90(n)), array)
     check_gradients(
         lambda x: (mg.stack([x, x.flip(0)], n % 3), *x.chunk(2), *x.unbind(1), x.repeat(abs(n), 2, *shape[:-2])), array
     )

@@ -2,7 +2,6 @@
 
 import math
 
-from ..autograd import wrap
 from ..creation import ones, tensor, zeros
 from . import functional as F
 from .functional.normalization import affine, channels, check
@@ -71,14 +70,10 @@ class RunningBatchNorm(Module):
         momentum = 1 - (1 - self.momentum) / math.sqrt(max(samples - 1, 1))
         count = (1 - momentum) * self.running_count.item() + momentum * n
         share = momentum * n / count
-        mean, var = (wrap(buffer.array.copy()) for buffer in (self.running_mean, self.running_var))
-        change = input.mean(dims) - mean
-        mean = mean + change * share
-        var = (
-            var * (1 - share)
-            + input.var(dims, correction=0) * share
-            + change * change * (share * (1 - share))
-        )
+        change = input.mean(dims) - self.running_mean
+        mean = self.running_mean + change * share
+        var = self.running_var * (1 - share) + input.var(dims, correction=0) * share
+        var = var + change * change * (share * (1 - share))
         self.running_mean.array[...], self.running_var.array[...] = mean.array, var.array
         self.running_count.array[...] = count
         self.num_samples_tracked.array += samples

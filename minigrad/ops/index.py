@@ -231,18 +231,20 @@ def entry(i):
         if i.step is not None and i.step <= 0:
             raise ValueError(f"slice step must be positive, got {i.step}")
         return i
-    if isinstance(i, (bool, xp.bool_)):
-        return asarray(bool(i))
     if isinstance(i, range):
         return xp.arange(i.start, i.stop, i.step)
     if isinstance(i, (list, tuple)):
         i = asarray([int(n) if isinstance(n, Variable) else n for n in i])
         i = i if i.size else i.astype(int64)
+    elif isinstance(i, bool) or hasattr(i, "__array__"):  # of NumPy, also where arrays live on a GPU
+        i = asarray(i)
     if isinstance(i, Array):
         i = i.astype(boolean) if i.dtype == uint8 else i  # torch's older masks
+        if not i.ndim and i.dtype.kind == "i":
+            return int(i)
         if i.dtype not in (boolean, int64, int32):
             raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {i.dtype}")
-        return i if i.ndim or i.dtype == boolean else int(i)
+        return i
     if hasattr(i, "__index__"):
         return operator.index(i)
     raise IndexError(f"expected numbers, slices, None, ..., lists or integer or bool tensors as indices, got {i!r}")

@@ -100,7 +100,7 @@ class Block(NamedTuple):
             if stride != step:
                 return None
             step *= size
-        return outputs.reshape(*outputs.shape[:first], -1)
+        return outputs.reshape(*outputs.shape[:first], step // outputs.itemsize)
 
 
 @functools.lru_cache(512)

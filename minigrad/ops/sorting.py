@@ -10,6 +10,9 @@ from .index import along, int32, pick_
 from .reduce import renamed
 from .shape import dim_of, integer, reshape_
 
+Sorted, TopK, Median = (namedtuple(name, "values indices") for name in ("sort", "topk", "median"))
+
+
 # ---------------------------------------------------------------------------------------------------------- sorting
 
 
@@ -21,35 +24,37 @@ def order(array, dim, descending):
     return array.shape[dim] - 1 - backwards
 
 
-def sorted_along(input, dim, descending, k, operation):
-    """The first k values along `dim` in order, and their indices."""
-    dim = dim_of(dim, input.array.ndim, operation)
-    if not input.array.ndim:
-        return reshape_(input, ()), wrap(xp.zeros((), int64))
-    indices = order(input.array, dim, descending)[(slice(None),) * dim + (slice(k),)]
-    return pick_(input, along(indices, dim)), wrap(indices)
-
-
-Sorted, TopK, Median = (namedtuple(name, "values indices") for name in ("sort", "topk", "median"))
+def argsort(input, dim=-1, descending=False, stable=False):
+    """The indices that sort along `dim`, int64; always stable."""
+    dim = dim_of(dim, input.array.ndim, "argsort")
+    return wrap(order(input.array, dim, descending) if input.array.ndim else xp.zeros((), int64))
 
 
 def sort(input, dim=-1, descending=False, stable=False):
     """The values in order along `dim`, and their indices, named (values, indices); stable, NaN as the largest."""
-    return Sorted(*sorted_along(input, dim, descending, None, "sort"))
-
-
-def argsort(input, dim=-1, descending=False, stable=False):
-    """The indices that sort along `dim`, int64."""
-    return sorted_along(input.detach(), dim, descending, None, "argsort")[1]
+    indices = argsort(input, dim, descending)
+    if not input.array.ndim:
+        return Sorted(reshape_(input, ()), indices)
+    return Sorted(pick_(input, along(indices.array, dim_of(dim, input.array.ndim, "sort"))), indices)
 
 
 def topk(input, k, dim=-1, largest=True, sorted=True):
     """The `k` largest (or smallest) values along `dim`, in order, and their indices, named (values, indices)."""
-    k = integer(k, "topk")
-    shape = input.array.shape or (1,)
-    if not 0 <= k <= shape[dim_of(dim, input.array.ndim, "topk")]:
-        raise RuntimeError(f"topk: selected index k out of range: got {k} for dim {dim} of shape {list(shape)}")
-    return TopK(*sorted_along(input, dim, largest, k, "topk"))
+    k, dim = integer(k, "topk"), dim_of(dim, input.array.ndim, "topk")
+    n = input.array.shape[dim] if input.array.ndim else 1
+    if not 0 <= k <= n:
+        raise RuntimeError(f"topk: selected index k out of range: got {k} for a dimension of size {n}")
+    if not input.array.ndim:
+        return TopK(*sort(input))
+    if k in (0, n):
+        indices = order(input.array, dim, largest)[(slice(None),) * dim + (slice(k),)]
+    else:
+        front, cut = (slice(None),) * dim, n - k if largest else k - 1
+        ends = slice(cut, None) if largest else slice(k)
+        found = xp.sort(xp.argpartition(input.array, cut, dim)[(*front, ends)], dim)  # in the order they stand in
+        ranks = order(xp.take_along_axis(input.array, found, dim), dim, largest)
+        indices = xp.take_along_axis(found, ranks, dim)
+    return TopK(pick_(input, along(indices, dim)), wrap(indices))
 
 
 @primitive

@@ -54,7 +54,9 @@ MASK, WIDE, TALL = (
 )
 INDICES = {
     "int": I[1], "negative int": I[-1], "ints": I[1, -1, 2], "int inside": I[:, 2], "int behind": I[..., 3],
-    "int Tensor": I[T(1)], "int Tensors": I[T(1), T([0, 2])], "numpy int": I[np.int64(1), np.int32(2)],
+    "int Tensor": I[T(1)], "int Tensors": I[T(1), T([0, 2])],
+    "int8 Tensor of one": I[T(1, "int8")],
+    "numpy int": I[np.int64(1), np.int32(2)],
     "slices": I[:1, 1:, ::2], "slices past the ends": I[-9:9, 5:, 1:0], "slices of Tensors": I[T(0) : T(1)],
     "None": I[None], "Nones": I[None, 0, None, ..., None], "dots": I[...], "nothing": I[()],
     "dots and slices": I[..., 1:3], "slices, dots, None": I[0:1, ..., None, 1:],
