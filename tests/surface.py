@@ -30,6 +30,7 @@ NAMES = {
         retain_grad round scatter_ scatter_add_ shape sigmoid size softmax sort split sqrt squeeze std storage
         stride sub_ sum t tanh to tolist topk transpose tril type unbind uniform_ unsqueeze var view view_as zero_""",
     "torch.nn": """
+        AdaptiveAvgPool2d BatchNorm2d Conv1d Conv2d Conv3d
         BCELoss BCEWithLogitsLoss BatchNorm1d CrossEntropyLoss Dropout Dropout2d ELU Embedding Flatten GELU GLU GRU
         GRUCell HuberLoss Identity KLDivLoss L1Loss LSTM LSTMCell LayerNorm LeakyReLU Linear LogSigmoid LogSoftmax
         MSELoss Module ModuleDict ModuleList MultiheadAttention NLLLoss PReLU Parameter ParameterList RNN RNNCell
@@ -40,6 +41,7 @@ NAMES = {
         named_parameters parameters register_buffer register_forward_hook register_forward_pre_hook
         register_full_backward_hook requires_grad_ state_dict to train zero_grad""",
     "torch.nn.functional": """
+        max_pool2d conv2d
         binary_cross_entropy binary_cross_entropy_with_logits cosine_similarity cross_entropy dropout dropout2d elu
         embedding gelu glu huber_loss kl_div l1_loss layer_norm leaky_relu linear log_softmax logsigmoid mse_loss
         nll_loss normalize one_hot prelu relu scaled_dot_product_attention sigmoid silu smooth_l1_loss softmax
