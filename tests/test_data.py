@@ -459,7 +459,7 @@ def test_what_has_been_settled_cannot_be_set(name):
 # ------------------------------------------------------------------------------------------------ the threads
 
 
-def wait_until(condition, seconds=5.0):
+def wait_until(condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.002)
