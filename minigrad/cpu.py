@@ -1,6 +1,5 @@
 """What makes array operations fast on a CPU: threads inside of one operation, and memory kept for reuse."""
 
-import concurrent.futures
 import ctypes
 import os
 import platform
@@ -31,15 +30,10 @@ def blas_functions():
         library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # finds what that links to as well
     except (AttributeError, OSError):
         return None
-    for name in (
-        "scipy_openblas_{}_num_threads64_",
-        "scipy_openblas_{}_num_threads",
-        "openblas_{}_num_threads",
-    ):
-        try:
-            return getattr(library, name.format("get")), getattr(library, name.format("set"))
-        except AttributeError:
-            continue
+    for prefix, suffix in (("scipy_", "64_"), ("scipy_", ""), ("", "")):
+        get, set_ = (f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set"))
+        if hasattr(library, get):
+            return getattr(library, get), getattr(library, set_)
     return None
 
 
@@ -78,8 +72,10 @@ def in_parallel(work, items):
     shares = min(threads, len(items))
     if shares < 2:
         return [work(items)]
+    from concurrent.futures import ThreadPoolExecutor, wait  # only here: it takes a tenth of the import of NumPy
+
     if pool is None:
-        pool = concurrent.futures.ThreadPoolExecutor(threads - 1, "minigrad")
+        pool = ThreadPoolExecutor(threads - 1, "minigrad")
     bounds = [len(items) * i // shares for i in range(shares + 1)]
     parts = [items[a:b] for a, b in zip(bounds, bounds[1:])]
     before = 1 if blas is None else blas[0]()
@@ -90,11 +86,21 @@ def in_parallel(work, items):
         try:
             result = work(parts[0])
         finally:
-            concurrent.futures.wait(others)
+            wait(others)
         return [result, *(other.result() for other in others)]
     finally:
         if before > 1:
             blas[1](before)
+
+
+def forget_pool():
+    """Start threads anew: those of a parent process do not live on in its fork."""
+    global pool
+    pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_pool)
 
 
 def keep_freed_memory():

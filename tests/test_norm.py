@@ -1,8 +1,11 @@
 """Normalisation: PyTorch's values, derivatives, states and errors; what torch has not; sums over channels."""
 
 import copy
+import itertools
 import math
+import os
 import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from parity import assert_same, derivatives, error_of, numbers
 
 import minigrad as mg
-from minigrad import nn
+from minigrad import datasets, nn
 from minigrad.backend import product_total, total
 from minigrad.nn import functional as F
 
@@ -443,3 +446,42 @@ def test_fold_without_norms_is_a_copy():
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     folded = nn.fold_batchnorm(model)
     assert folded is not model and repr(folded) == repr(model) and not folded.training
+
+
+# --------------------------------------------------------------------------------------------- what it is for
+
+
+def learned(norm, sizes, batch_size, epochs, learning_rate):
+    """The share of MNIST's validation images that a convolutional net gets right, its norms behind ReLU."""
+    if not (Path(os.environ.get("MINIGRAD_DATA", "")) / "mnist").is_dir():
+        pytest.skip("MINIGRAD_DATA has no mnist")
+    train, validation, _ = datasets.mnist(dtype="float32", normalize=True)
+    layers = []
+    for i, (inputs, outputs) in enumerate(itertools.pairwise((1, *sizes))):
+        kernel_size = 3 if i else 5
+        convolution = nn.Conv2d(inputs, outputs, kernel_size, 2, kernel_size // 2, bias=False)
+        nn.init.kaiming_normal_(convolution.weight)
+        layers += [convolution, nn.ReLU(), norm(outputs)]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(sizes[-1], 10))
+    optimizer = mg.optim.SGD(model.parameters(), learning_rate)
+    for _ in range(epochs):
+        for index in mg.randperm(len(train)).split(batch_size):
+            x, y = train[index]
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    with mg.no_grad():
+        return (model.eval()(validation.images).argmax(1) == validation.labels).double().mean().item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, nn.RunningBatchNorm])
+def test_three_epochs(norm):
+    assert learned(norm, (8, 16, 32, 32), batch_size=512, epochs=3, learning_rate=0.4) > 0.97
+
+
+@pytest.mark.slow
+def test_batches_of_two():
+    sizes = 8, 16, 32, 64, 64  # the last has one pixel: of two values, batch norm leaves only which is larger
+    assert learned(nn.RunningBatchNorm, sizes, batch_size=2, epochs=1, learning_rate=0.1) > 0.96
+    assert learned(nn.BatchNorm2d, sizes, batch_size=2, epochs=1, learning_rate=0.1) < 0.8

@@ -56,9 +56,7 @@ def watch(model, inputs):
     def hook(module, args, output):
         times[module] += 1
         before[module] = makers.get(id(args[0]), (None,))[0] if args else None
-        makers.setdefault(
-            id(output), (module, output)
-        )  # the first is the layer, then come those that contain it
+        makers.setdefault(id(output), (module, output))  # first by the layer, then by those that contain it
 
     handles = [module.register_forward_hook(hook) for module in model.modules()]
     expected = model(*inputs)

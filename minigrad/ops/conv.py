@@ -86,7 +86,7 @@ def conv_weight_(d, x, kernel, geometry):
     for part in itertools.chain.from_iterable(in_threads(work, blocks)):
         w += part
     w = w.reshape(w.shape[0] * w.shape[1], *kernel, x.shape[2])
-    return w.transpose(0, w.ndim - 1, *range(1, w.ndim - 1))
+    return xp.ascontiguousarray(xp.moveaxis(w, -1, 1))
 
 
 def space(shape):

@@ -97,7 +97,7 @@ class Block(NamedTuple):
         """Outputs with one dimension of columns; None where these do not lie one after another in memory."""
         step, first = outputs.itemsize, self.outer + 3
         for size, stride in zip(reversed(outputs.shape[first:]), reversed(outputs.strides[first:])):
-            if stride != step:
+            if stride != step and size > 1:
                 return None
             step *= size
         return outputs.reshape(*outputs.shape[:first], step // outputs.itemsize)

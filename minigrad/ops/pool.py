@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from ..autograd import primitive
-from ..backend import xp
+from ..backend import constant, xp
 from .layout import images
 from .lowering import span
 
@@ -53,10 +53,8 @@ def first_inside(window, size):
     """The number of the first position of each window that lies inside of the image."""
     first = xp.zeros(size, "int64")
     for dim, (k, s, p, d, count) in enumerate(zip(*window, size)):
-        position = xp.maximum(-((s * xp.arange(count) - p) // d), 0).reshape(
-            -1, *(1,) * (len(size) - dim - 1)
-        )
-        first = first * k + position
+        position = xp.maximum(-((s * xp.arange(count) - p) // d), 0)
+        first = first * k + position.reshape(-1, *(1,) * (len(size) - dim - 1))
     return first
 
 
@@ -138,8 +136,7 @@ def places(winner, window, size, space):
 @primitive
 def overall_mean(x, dims):
     """The mean of each channel of each image, over its last `dims` dimensions, which stay with size 1."""
-    n = math.prod(x.shape[-dims:])
-    return (x.sum(tuple(range(-dims, 0)), keepdims=True) * x.dtype.type(1 / n)).astype(x.dtype)
+    return x.mean(tuple(range(-dims, 0)), keepdims=True)
 
 
 @primitive
@@ -147,7 +144,7 @@ def even(g, size):
     """Each number of g (..., 1, 1) in equal shares to the pixels of an image of `size`."""
     shape = g.shape[: -len(size)]
     x = images(shape[0], shape[1], size, g.dtype) if len(shape) == 2 else xp.empty((*shape, *size), g.dtype)
-    x[...] = g * g.dtype.type(1 / math.prod(size))
+    x[...] = g * constant(1 / math.prod(size), g.dtype)
     return x
 
 

@@ -12,8 +12,8 @@ def several(value, count, name):
     values = (value,) if isinstance(value, int) else tuple(value)
     if len(values) not in (1, count) or not all(isinstance(n, int) for n in values):
         raise RuntimeError(
-            f"expected {name} to be a single integer value or a list of {count} values to match the "
-            f"convolution dimensions, but got {name}={list(values)}"
+            f"expected {name} to be a single integer value or a list of {count} values to match the dimensions of "
+            f"the operation, but got {name}={list(values)}"
         )
     return values * count if len(values) == 1 else values
 

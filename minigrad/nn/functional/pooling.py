@@ -10,20 +10,10 @@ from ...ops.index import gather_
 from ...ops.pool import Window, chosen, collect, maxima, overall_mean, places, sliding
 from ...ops.resample import along, averaging
 from ...ops.shape import reshape_
+from .conv import several
 
 
-def several(operation, name, value, dims):
-    """An int or a sequence of 1 or `dims` ints as a tuple of `dims`."""
-    values = (value,) if isinstance(value, int) else tuple(value)
-    if len(values) not in (1, dims) or not all(isinstance(n, int) for n in values):
-        raise RuntimeError(
-            f"{operation}: {name} must either be a single int, or a tuple of {dims} ints, but got "
-            f"{name}={value!r}"
-        )
-    return values * dims if len(values) == 1 else values
-
-
-def check_input(operation, input, dims, kinds="fi"):
+def check_input(operation, input, dims, kinds):
     shape = input.array.shape
     if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
         raise RuntimeError(
@@ -36,16 +26,10 @@ def check_input(operation, input, dims, kinds="fi"):
 
 def window_of(operation, dims, kernel_size, stride, padding, dilation):
     """The checked options of a pooling operation; the stride is the kernel's size where it is not given."""
-    kernel = several(operation, "kernel_size", kernel_size, dims)
-    stride = (
-        kernel
-        if stride is None or stride == [] or stride == ()
-        else several(operation, "stride", stride, dims)
-    )
-    padding, dilation = (
-        several(operation, "padding", padding, dims),
-        several(operation, "dilation", dilation, dims),
-    )
+    if stride is None or not isinstance(stride, int) and len(stride) == 0:
+        stride = kernel_size
+    given = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+    kernel, stride, padding, dilation = (several(value, dims, name) for name, value in given.items())
     for name, values in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
         if min(values) <= 0:
             raise RuntimeError(f"{operation}: {name} must be greater than zero, but got {name}={values}")
@@ -64,9 +48,7 @@ def places_of(operation, shape, window, ceil_mode):
     dims = len(window.kernel)
     size = sliding(shape[-dims:], *window, ceil_mode)
     if min(size) < 1:
-        given, result = (
-            "x".join(map(str, sizes)) for sizes in (shape[-dims - 1 :], (shape[-dims - 1], *size))
-        )
+        given, result = ("x".join(map(str, sizes)) for sizes in (shape[-dims - 1 :], (shape[-dims - 1], *size)))
         raise RuntimeError(
             f"{operation}: Given input size: ({given}). Calculated output size: ({result}). Output size is too "
             "small"
@@ -78,7 +60,7 @@ def places_of(operation, shape, window, ceil_mode):
 
 
 def max_pool(operation, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    check_input(operation, input, dims)
+    check_input(operation, input, dims, "fiu")
     window = window_of(operation, dims, kernel_size, stride, padding, dilation)
     x = input.array
     size = places_of(operation, x.shape, window, ceil_mode)
@@ -122,13 +104,11 @@ def divisors(space, window, size, count_include_pad):
 def avg_pool(
     operation, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
 ):
-    check_input(operation, input, dims)
+    check_input(operation, input, dims, "f")
     window = window_of(operation, dims, kernel_size, stride, padding, 1)
     if divisor_override == 0:
         raise RuntimeError(f"{operation}: divisor must be not zero")
     x = input.array
-    if x.dtype.kind != "f":
-        raise NotImplementedError(f'"{operation}" not implemented for {x.dtype}')
     size = places_of(operation, x.shape, window, ceil_mode)
     sums = collect(input, None, window, size)
     if divisor_override is not None:

@@ -128,7 +128,7 @@ class DataLoader:
 
 
 def whole(dataset, indices):
-    """What `default_collate` makes of these samples, by one indexing with all indices; None if that may differ.
+    """What `default_collate` makes of these samples, by one indexing for all; None where that may differ.
 
     It is the same for a TensorDataset, and for a class, not its subclasses, that says `takes_batches = True`.
     """
