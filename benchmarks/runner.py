@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from benchmarks import images, names_mlp  # noqa: F401  (they register their workloads)
+from benchmarks import images, mnist_mlp, names_mlp  # noqa: F401  (they register their workloads)
 from benchmarks.workload import WORKLOADS
 
 CHECK_STEPS, TOLERANCE = 20, 1e-4

@@ -68,7 +68,7 @@ def test_a_problem_is_left_as_it_was(workload):
         np.testing.assert_array_equal(parameter, old)
 
 
-@pytest.mark.parametrize("name", ["images", "images-bn"])
+@pytest.mark.parametrize("name", ["images", "images-bn", "mnist-mlp-64"])
 def test_networks_of_images_train_alike(name, monkeypatch):
     generator = np.random.default_rng(0)
     pixels = generator.standard_normal((600, 1, 28, 28)).astype(np.float32)

@@ -1,0 +1,88 @@
+"""The first network of every course: MNIST through one hidden layer of 50 ReLU units, at two batch sizes."""
+
+from functools import partial
+from importlib import import_module
+from types import SimpleNamespace
+
+import numpy as np
+
+from benchmarks import images
+from benchmarks.workload import Trainer, Way, Workload, register
+
+PIXELS, HIDDEN, CLASSES = 28 * 28, 50, 10
+LEARNING_RATE, SEED = 0.1, 2147483647
+
+
+def problem(batch):
+    """The training images as rows, and initial parameters as torch draws those of linear layers."""
+    train = images.training_images()
+    rng = np.random.default_rng(0)
+    parameters = []
+    for inputs, outputs in ((PIXELS, HIDDEN), (HIDDEN, CLASSES)):
+        parameters += [rng.uniform(-1, 1, shape) / inputs**0.5 for shape in ((outputs, inputs), (outputs,))]
+    return SimpleNamespace(
+        rows=train.images.numpy().reshape(-1, PIXELS),
+        labels=train.labels.numpy(),
+        parameters=[parameter.astype(np.float32) for parameter in parameters],
+        examples=len(train),
+        batch=batch,
+    )
+
+
+def modules(package, problem):
+    """The network from layers and an optimiser, in minigrad or PyTorch by the name of the package."""
+    library, F = import_module(package), import_module(package + ".nn.functional")
+    nn, optim = import_module(package + ".nn"), import_module(package + ".optim")
+    X, Y = library.tensor(problem.rows), library.tensor(problem.labels)
+    model = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
+    for parameter, values in zip(model.parameters(), problem.parameters, strict=True):
+        parameter.data = library.tensor(values)
+    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    generator = library.Generator().manual_seed(SEED)
+
+    def step(indices):
+        loss = F.cross_entropy(model(X[indices]), Y[indices])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    draw = partial(library.randint, 0, problem.examples, (problem.batch,), generator=generator)
+    return Trainer(draw, step, library.tensor)
+
+
+def by_hand(problem):
+    """Forward and backward written out in plain NumPy."""
+    X, Y = problem.rows, problem.labels
+    parameters = [parameter.copy() for parameter in problem.parameters]
+    rng = np.random.default_rng(SEED)
+
+    def step(indices):
+        W1, b1, W2, b2 = parameters
+        x, y = X[indices], Y[indices]
+        h = np.maximum(x @ W1.T + b1, 0)
+        logits = h @ W2.T + b2
+        logits -= logits.max(1, keepdims=True)
+        p = np.exp(logits)
+        p /= p.sum(1, keepdims=True)
+        everyone = np.arange(len(y))
+        loss = -np.log(p[everyone, y]).mean()
+        p[everyone, y] -= 1
+        dlogits = p / np.float32(len(y))
+        dh = (dlogits @ W2) * (h > 0)
+        gradients = dh.T @ x, dh.sum(0), dlogits.T @ h, dlogits.sum(0)
+        for parameter, gradient in zip(parameters, gradients):
+            parameter -= np.float32(LEARNING_RATE) * gradient
+        return loss
+
+    return Trainer(partial(rng.integers, 0, problem.examples, problem.batch), step, np.asarray)
+
+
+WAYS = {
+    "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
+    "numpy": Way(by_hand, "numpy", "torch modules"),
+    "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+}
+for batch in (64, 512):
+    title = f"MNIST 784-50-10, ReLU, batch {batch}, SGD"
+    register(f"mnist-mlp-{batch}", Workload(title, partial(problem, batch), WAYS, {"torch": 0.7, "numpy": 1.1}))
