@@ -19,10 +19,10 @@ operands that broadcast is `@binary` in `ops/elementwise.py`.
 """
 
 import contextlib
-import heapq
 import inspect
 import itertools
 import threading
+from heapq import heappop, heappush
 
 from .backend import NUMBERS, Array, asarray, xp
 
@@ -210,7 +210,7 @@ class Rule:
             raise TypeError(f"{self.name}: y, shape and the extras cannot name a parameter, got {self.slots[1:]}")
         self.extras = len(extras)
         self.undo_broadcast = undo_broadcast or self.refuse
-        self.vjps = []  # (input, function, the slots it takes)
+        self.vjps = []  # (input, function, the slots it takes: a number where that is one, else a tuple)
         self.joint = None  # or one function for all inputs at once, and the slots it takes
         self.differentiable = False
         self.keep_alone = None  # whether to keep (y, x) where the first input alone is a Tensor
@@ -229,7 +229,9 @@ class Rule:
     def plan(self, wanted):
         """Whether each slot is to be kept, where the gradients of the `wanted` inputs may be asked for."""
         asked = set(self.joint[1]) if self.joint else set()
-        asked.update(*(takes for i, _, takes in self.vjps if i < len(wanted) and wanted[i]))
+        for i, _, takes in self.vjps:
+            if i < len(wanted) and wanted[i]:
+                asked.update((takes,) if takes.__class__ is int else takes)
         plan = self.plans[wanted] = tuple(i in asked for i in range(len(self.slots)))
         return plan
 
@@ -239,7 +241,7 @@ class Rule:
         if -1 in takes:
             self.joint = function, takes
         else:
-            self.vjps.append((i, function, takes))
+            self.vjps.append((i, function, takes[0] if len(takes) == 1 else takes))
         self.differentiable, self.plans = True, {}
         self.keep_alone = self.plan((True,))[:2]
 
@@ -385,7 +387,7 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
             owned.add(node)
         elif node not in pending:
             pending[node] = g
-            heapq.heappush(heap, (-node.number, node))
+            heappush(heap, (-node.number, node))
         elif create_graph or node not in owned:
             pending[node] = pending[node] + g
             owned.add(node)
@@ -398,7 +400,7 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
         if useful is None or node in useful:
             send(node, g, g)
     while heap:
-        node = heapq.heappop(heap)[1]
+        node = heappop(heap)[1]
         g, rule, parents = pending.pop(node), node.rule, node.parents
         if node.hooks is not None:
             g = node.hooks.run(node, g)
@@ -409,8 +411,10 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
         elif rule is None:
             accumulate(node, g)
             continue
-        kept = what_is_kept(node, create_graph)
-        if node.versions and not retain_graph:
+        kept = node.kept
+        if kept is None or create_graph or newest_change > node.number:
+            kept = what_is_kept(node, create_graph)
+        if not retain_graph and node.versions:
             node.kept = None
         if rule.joint is not None:
             function, takes = rule.joint
@@ -422,8 +426,8 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
             parent = parents[i]
             if parent is None or useful is not None and parent not in useful:
                 continue
-            if len(takes) == 1:  # spelled out: a list comprehension would cost as much as a small array operation
-                gradient = function(g, kept[takes[0]])
+            if takes.__class__ is int:  # spelled out: a list comprehension would cost as much as a small array operation
+                gradient = function(g, kept[takes])
             else:
                 gradient = function(g, *[kept[k] for k in takes]) if takes else function(g)
             if gradient.shape != parent.shape:

@@ -129,23 +129,19 @@ def expanded(x, shape):
     return np.ndarray(shape, x.dtype, x, 0, [0 if n == 1 else s for n, s in zip(x.shape, x.strides)])
 
 
-_ones = {}
+@functools.lru_cache(64)
+def ones(n, dtype):
+    return xp.ones(n, dtype)
 
 
 def column_sums(x):
     """Sums of a 2-D array over its rows; a product with ones is three times faster than `sum(0)` when it is small."""
-    key = len(x), x.dtype
-    ones = _ones.get(key)
-    if ones is None:
-        if len(_ones) >= 64:
-            _ones.clear()
-        ones = _ones[key] = xp.ones(key[0], x.dtype)
-    return ones.dot(x)
+    return ones(len(x), x.dtype).dot(x)
 
 
 def row_sums(x):
     """Sums of a 2-D array along its rows, shape (N, 1)."""
-    return column_sums(x.T).reshape(-1, 1)
+    return x.dot(ones(x.shape[1], x.dtype)).reshape(-1, 1)
 
 
 def row_maxima(x):

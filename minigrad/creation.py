@@ -38,7 +38,8 @@ def size_of(sizes, operation):
 
 def made(array, requires_grad=False):
     """A new tensor around an array."""
-    return wrap(asarray(array)).requires_grad_(requires_grad)
+    tensor = wrap(array)
+    return tensor.requires_grad_() if requires_grad else tensor
 
 
 def number(x, operation):
