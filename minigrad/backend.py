@@ -82,6 +82,11 @@ def overflow_expected():
     return contextlib.nullcontext() if on_gpu else np.errstate(over="ignore")
 
 
+def range_watched():
+    """A context in which a result outside of the range of its dtype raises FloatingPointError; CuPy never does."""
+    return contextlib.nullcontext() if on_gpu else np.errstate(over="raise", under="raise")
+
+
 def scatter_add(array, index, values):
     """`array[index] += values` in place, every repeated index counted."""
     xp.add.at(array, index, values)

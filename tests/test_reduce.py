@@ -104,6 +104,17 @@ def test_moments_over_any_dimensions(array, data, keepdim, correction):
     np.testing.assert_allclose(x.std(dim, correction=correction, keepdim=keepdim).numpy(), np.sqrt(expected), **near)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-22, 1e19, 1e36])
+def test_a_std_whose_square_leaves_the_range_of_float32(scale):
+    x = mg.tensor([[1.0, 2.0, 4.0], [-3.0, 0.5, 9.0]], dtype=mg.float64)
+    scaled = (x * scale).float()
+    np.testing.assert_allclose(scaled.std(1).numpy() / scale, x.std(1).numpy(), rtol=1e-6)
+    near, far = x.clone().requires_grad_(), scaled.requires_grad_()
+    near.std(1).sum().backward()
+    far.std(1).sum().backward()
+    np.testing.assert_allclose(far.grad.numpy(), near.grad.numpy(), rtol=1e-5, atol=1e-7)
+
+
 @settings(max_examples=10)
 @given(
     arrays("float64", array_shapes(max_dims=3, max_side=4), elements=st.integers(-40, 40).map(lambda n: n / 8)),

@@ -5,7 +5,7 @@ import functools
 import math
 
 from ..autograd import primitive, wrap
-from ..backend import NUMBERS, constant, total, xp
+from ..backend import NUMBERS, constant, range_watched, total, xp
 from .elementwise import as_dtype, boolean, broadcast_to, exp, float32, int64
 from .shape import dim_of, dims_of, reshape_
 
@@ -134,6 +134,14 @@ def var_vjp(g, x, dims, divisor, shape, centred):
 
 @primitive(extras=("centred",))
 def std_(x, dims, divisor, keepdim):
+    if x.dtype is float32:
+        try:
+            with range_watched():
+                y, centred = spread(x, dims, divisor, keepdim)
+            return xp.sqrt(y), centred
+        except FloatingPointError:  # squares leave the range of float32 long before their root does
+            y, centred = spread(x.astype(float64), dims, divisor, keepdim)
+            return xp.sqrt(y).astype(float32), centred.astype(float32)
     y, centred = spread(x, dims, divisor, keepdim)
     return xp.sqrt(y), centred
 
