@@ -828,7 +828,7 @@ for axis in axes[1, 1:]:
     axis.set_ylabel("")
 axes[2, 0].yaxis.set(major_formatter="{x:.0f}", minor_locator=NullLocator())
 axes[2, 0].text(500, 2.4, f"knowing nothing: {expected:.2f}", ha="center")
-lesson.save(figure, "13_four_stages")
+lesson.save(figure, "13_four_stages", cover=True)
 
 # %% [markdown]
 # And the losses after training, on the examples the network was trained with (train) and on those it has

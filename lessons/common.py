@@ -10,6 +10,7 @@ from collections import Counter, namedtuple
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from options import add_options
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
@@ -47,12 +48,7 @@ class Lesson:
 
     def __init__(self, name, seed=2147483647):
         parser = argparse.ArgumentParser(prog=name)
-        option = parser.add_argument
-        option("--quick", action="store_true", help="run every cell in seconds: training is cut short")
-        option("--steps", type=int, metavar="N", help="steps of every training run")
-        option("--seed", type=int, default=seed, help="of the generator (default %(default)s)")
-        option("--out", type=Path, default=HERE / "out", help="where a folder of figures is made")
-        option("--show", action="store_true", help="open the figures in windows as well")
+        add_options(parser, seed=seed, out=HERE / "out")
         self.options = parser.parse_args([] if NOTEBOOK else None)
         if (steps := self.options.steps) is not None and steps < 1:
             parser.error(f"--steps: expected a positive number, got {steps}")
@@ -60,6 +56,7 @@ class Lesson:
         self.out = self.options.out.resolve() / name
         self.stand_in = False
         self.rows = []
+        self.cover = None
         self.show = NOTEBOOK or self.options.show
         if not self.show:
             plt.switch_backend("agg")
@@ -92,8 +89,11 @@ class Lesson:
         finally:
             signal.signal(signal.SIGINT, previous)
 
-    def save(self, figure, name):
-        """Writes the figure as NAME.png, whole or not at all, and prints where it is."""
+    def save(self, figure, name, cover=False):
+        """Writes the figure as NAME.png, whole or not at all, and prints where it is.
+
+        The one saved with `cover=True`, or else the first, stands for the lesson in the gallery's index.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
         path = self.out / f"{name}.png"
         partial = path.with_suffix(".part")
@@ -102,6 +102,8 @@ class Lesson:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+        if cover or self.cover is None:
+            self.cover = path.name
         print(f"figure: {path}")
         if self.show:
             plt.show()
@@ -110,13 +112,16 @@ class Lesson:
     def compare(self, name, what, published, here, form, tolerance=None, complete=True):
         """Prints published numbers above ours: equal as printed by `form`, or at most `tolerance` apart.
 
-        Each is a number or a list; `complete` says whether the run that ours came from had its full length.
+        Each is a number, a list, or a list of lists, which is printed a line each; `complete` says whether the
+        run that ours came from had its full length.
         """
+        table = isinstance(published, (list, tuple)) and isinstance(published[0], (list, tuple))
+        width = len(published[0]) if table else 10
         published, here = _numbers(published), _numbers(here)
         verdict = self._verdict(published, here, form, tolerance, complete)
         self.rows.append(Row(name, published, here, form, verdict))
-        print(f"{name}: {what}\n  published  {_wrap(published, form)}")
-        print(f"  here       {_wrap(here, form)}   {verdict}")
+        print(f"{name}: {what}\n  published  {_wrap(published, form, width)}")
+        print(f"  here       {_wrap(here, form, width)}   {verdict}")
 
     def _verdict(self, published, here, form, tolerance, complete):
         if not complete:
@@ -142,9 +147,9 @@ class Lesson:
 
 
 def _numbers(value):
-    return [float(v) for v in value] if isinstance(value, (list, tuple)) else [float(value)]
+    return [number for part in value for number in _numbers(part)] if isinstance(value, (list, tuple)) else [float(value)]
 
 
-def _wrap(values, form):
+def _wrap(values, form, width=10):
     words = [form % v if math.isfinite(v) else str(v) for v in values]
-    return ("\n" + " " * 13).join(" ".join(words[i : i + 10]) for i in range(0, len(words), 10))
+    return ("\n" + " " * 13).join(" ".join(words[i : i + width]) for i in range(0, len(words), width))

@@ -1,0 +1,20 @@
+"""The options that every lesson understands."""
+
+from pathlib import Path
+
+
+def add_options(parser, seed=None, out=None):
+    """Adds --quick, --steps, --seed, --out and --show, with these defaults for the seed and the folder."""
+    option = parser.add_argument
+    option("--quick", action="store_true", help="run every cell in seconds: training is cut short")
+    option("--steps", type=int, metavar="N", help="steps of every training run")
+    option("--seed", type=int, default=seed, help="of the generator" + (" (default %(default)s)" if seed else ""))
+    option("--out", type=Path, default=out, help="where a folder of figures is made")
+    option("--show", action="store_true", help="open the figures in windows as well")
+
+
+def as_arguments(options):
+    """The command line that says what `options`, a parsed namespace, was told."""
+    switches = [f"--{name}" for name in ("quick", "show") if getattr(options, name)]
+    valued = [(name, getattr(options, name)) for name in ("steps", "seed", "out")]
+    return switches + [word for name, value in valued if value is not None for word in (f"--{name}", str(value))]
