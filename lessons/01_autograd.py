@@ -228,7 +228,6 @@ assert all(abs(engine[name] - gradients[name]) < 1e-12 for name in engine)
 # %%
 graph = draw_graph(loss, parameters={"w1": w1, "w2": w2, "b": b})
 figure = graph.figure()
-figure.set_layout_engine("none")  # the boxes have their places
 lesson.save(figure, "4_drawn_by_the_library")
 print(f"{len(graph.boxes)} boxes, {len(graph.edges)} arrows")
 

@@ -125,7 +125,7 @@ class Graph:
         ))  # fmt: skip
         if max(width, height) > LARGEST:
             raise ValueError(f"draw_graph: {len(self.boxes)} boxes are too many for one figure; save the graph as .dot")
-        figure = plt.figure(figsize=((width + 24) / 72, (height + 24) / 72), facecolor="white")
+        figure = plt.figure(figsize=((width + 24) / 72, (height + 24) / 72), facecolor="white", layout="none")
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set(xlim=(-12, width + 12), ylim=(height + 12, -12))
         axis.axis("off")

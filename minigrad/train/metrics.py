@@ -1,0 +1,95 @@
+"""Averages over an epoch."""
+
+import math
+
+from ..autograd import Variable, no_grad, wrap
+from ..backend import xp
+from .callback import Callback
+from .series import Series
+
+
+def accuracy(prediction, target, dim=1):
+    """The share of predictions whose largest entry along `dim` is at the index that the target names; a 0-d tensor.
+
+    prediction: (N, C, ...) with the C classes along `dim`; target: integers of the same shape without that dimension.
+    """
+    if not -prediction.ndim <= dim < prediction.ndim:
+        raise ValueError(f"accuracy: expected classes along dim {dim}, got predictions of shape {tuple(prediction.shape)}")
+    shape = list(prediction.shape)
+    del shape[dim]
+    if tuple(target.shape) != tuple(shape):
+        raise ValueError(
+            f"accuracy: expected a target of shape {tuple(shape)} for predictions of shape {tuple(prediction.shape)} with "
+            f"classes along dim {dim}, got {tuple(target.shape)}"
+        )
+    return wrap(xp.mean(prediction.array.argmax(dim) == target.array, dtype="float32"))
+
+
+class Metrics(Callback):
+    """Averages the loss, and functions of (prediction, target), over each pass; a batch counts by its size.
+
+    Metrics(accuracy, top5=function): each is called under the name of the function or the keyword. After the passes
+    `learner.metrics` holds {"train_loss": ..., "validation_loss": ..., "validation_accuracy": ...}, floats.
+    `train`: compute the functions in training as well, where they cost time in every batch; without validation data
+    they are computed there in any case. The loss function is taken to return a mean over the batch.
+    """
+
+    order = 10
+
+    def __init__(self, *functions, train=False, **named):
+        functions = {**{getattr(f, "__name__", type(f).__name__): f for f in functions}, **named}
+        for name, function in functions.items():
+            if not callable(function):
+                raise TypeError(f"Metrics: expected functions of (prediction, target), got {name}={function!r}")
+        self.functions, self.train = functions, train
+        self.series, self.weights, self.values = {}, [], {}
+
+    def before_fit(self, learner):
+        learner.metrics = self.values
+
+    def before_epoch(self, learner):
+        self.values.clear()
+
+    def before_train(self, learner):
+        named = self.functions if self.train or learner.data.validation is None else {}
+        self.series, self.weights = {name: Series() for name in ("loss", *named)}, []
+
+    def before_validate(self, learner):
+        self.series, self.weights = {name: Series() for name in ("loss", *self.functions)}, []
+
+    def after_loss(self, learner):
+        for name, series in self.series.items():
+            if name == "loss":
+                series.append(learner.loss)
+            else:
+                with no_grad():
+                    series.append(self.functions[name](learner.prediction, learner.y))
+        self.weights.append(size(learner.y))
+
+    def after_train(self, learner):
+        self.publish("train")
+
+    def after_validate(self, learner):
+        self.publish("validation")
+
+    def publish(self, part):
+        if self.weights:
+            for name, series in self.series.items():
+                products = [value * weight for value, weight in zip(series.tolist(), self.weights)]
+                self.values[f"{part}_{name}"] = math.fsum(products) / sum(self.weights)
+
+    def state_dict(self):
+        series = {name: list(series.tolist()) for name, series in self.series.items()}
+        return {"series": series, "weights": list(self.weights), "values": dict(self.values)}
+
+    def load_state_dict(self, state_dict):
+        self.series = {name: Series(values) for name, values in state_dict["series"].items()}
+        self.weights = list(state_dict["weights"])
+        self.values.update(state_dict["values"])
+
+
+def size(target):
+    """How many samples there are in a batch with this target."""
+    if isinstance(target, Variable):
+        return target.shape[0] if target.ndim else 1
+    return len(target)

@@ -1,0 +1,90 @@
+"""What happened in a fit, step by step and epoch by epoch."""
+
+from ..autograd import wrap
+from ..backend import asarray
+from .callback import Callback
+from .metrics import Metrics
+from .plots import BLUE, COLOURS, VERMILLION, axes_of, smoothed
+from .series import Series
+
+
+class Recorder(Callback):
+    """Records the training loss of every step, the learning rates it was made with, and the metrics of every epoch.
+
+    `losses`: floats. `lrs`: for each step a tuple of the learning rate of each group. `metrics`: for each epoch
+    {"epoch": 1, 2, ..., "steps": how many were recorded by its end, **learner.metrics}; an epoch that was cut off by the
+    end of the fit is not in it. Further fits are recorded behind the first.
+    """
+
+    order = 20
+    requires = (Metrics,)
+    rests_in_search = True
+
+    def __init__(self):
+        self.series, self.lrs, self.metrics = Series(), [], []
+
+    @property
+    def losses(self):
+        return self.series.tolist()
+
+    def after_loss(self, learner):
+        if learner.training:
+            self.series.append(learner.loss)
+            self.lrs.append(tuple([float(group["lr"]) for group in learner.optimizer.param_groups]))
+
+    def after_epoch(self, learner):
+        if not learner.cut_off:
+            row = {"epoch": len(self.metrics) + 1, "steps": len(self.series), **learner.metrics}
+            self.metrics.append(row)
+
+    def state_dict(self):
+        losses, lrs = (wrap(asarray(values, "float64")) for values in (self.losses, self.lrs))
+        return {"losses": losses, "lrs": lrs, "metrics": [dict(row) for row in self.metrics]}
+
+    def load_state_dict(self, state_dict):
+        self.series = Series(state_dict["losses"].tolist())
+        self.lrs = [tuple(rates) for rates in state_dict["lrs"].tolist()]
+        self.metrics = list(state_dict["metrics"])
+
+    # -------------------------------------------------------------------------------------------------- figures
+
+    def plot_loss(self, skip=0, smooth=0.0, ax=None):
+        """The loss over the steps, and that of validation at the end of each epoch, as a matplotlib Figure.
+
+        `skip`: how many steps to leave out at the start. `smooth`: how much of a running mean of the loss each step keeps,
+        from 0 to below 1; the single losses then stand pale behind it. `ax`: axes to draw in.
+        """
+        losses = self.losses
+        check_skip("plot_loss", skip, losses)
+        ax = axes_of(ax, title="Loss", xlabel="step", ylabel="loss")
+        steps = range(skip + 1, len(losses) + 1)
+        if smooth:
+            ax.plot(steps, losses[skip:], color=BLUE, alpha=0.25, linewidth=1)
+        ax.plot(steps, smoothed(losses, smooth)[skip:], color=BLUE, linewidth=1.5 if smooth else 0.8, label="training")
+        rows = [row for row in self.metrics if "validation_loss" in row and row["steps"] > skip]
+        if rows:
+            validation = [row["validation_loss"] for row in rows]
+            ax.plot([row["steps"] for row in rows], validation, "o-", color=VERMILLION, markersize=4, label="validation")
+        ax.legend(frameon=False)
+        return ax.figure
+
+    def plot_lr(self, skip=0, ax=None):
+        """The learning rate of each group over the steps, as a matplotlib Figure; `skip` and `ax` as for `plot_loss`."""
+        check_skip("plot_lr", skip, self.lrs)
+        ax = axes_of(ax, title="Learning rate", xlabel="step", ylabel="learning rate")
+        curves = dict.fromkeys(zip(*self.lrs[skip:]))  # groups with equal rates are one curve
+        groups = list(zip(*self.lrs[skip:]))
+        for i, curve in enumerate(curves):
+            members = [str(group) for group, rates in enumerate(groups) if rates == curve]
+            name = f"group {members[0]}" if len(members) == 1 else f"groups {', '.join(members)}"
+            ax.plot(range(skip + 1, len(self.lrs) + 1), curve, color=COLOURS[i % len(COLOURS)], label=name)
+        if len(groups) > 1:
+            ax.legend(frameon=False)
+        return ax.figure
+
+
+def check_skip(name, skip, values):
+    if not values:
+        raise ValueError(f"{name}: nothing has been recorded yet")
+    if not 0 <= skip < len(values):
+        raise ValueError(f"{name}: expected to skip from 0 to {len(values) - 1} of {len(values)} steps, got {skip}")
