@@ -44,7 +44,7 @@ def save(obj, f):
         structure = json.dumps(encode(obj, (), arrays), allow_nan=False)
     except RecursionError:
         raise ValueError("save: the object is nested too deeply, or contains itself") from None
-    data = safetensors.numpy.save(arrays, {STRUCTURE: structure, CHECKSUM: checksum(structure, arrays)})
+    data = in_order(safetensors.numpy.save(arrays, {STRUCTURE: structure, CHECKSUM: checksum(structure, arrays)}))
     if hasattr(f, "write"):
         f.write(data)
     else:
@@ -80,20 +80,36 @@ def read(data):
     try:
         entries = safetensors.deserialize(data)
     except safetensors.SafetensorError as error:
-        kinds = [kind for start, kind in FOREIGN.items() if data.startswith(start)]
+        own = data[8:9] == b"{"  # where the header begins, whatever its length looks like
+        kinds = [kind for start, kind in FOREIGN.items() if data.startswith(start) and not own]
         raise ValueError(kinds[0] if kinds else f"it is damaged, or no safetensors file ({error})") from None
     arrays = {}
     for name, entry in sorted(entries):
         if entry["dtype"] not in DTYPE_NAMES:
             raise ValueError(f"its tensor {name!r} is of {entry['dtype']}, not of {', '.join(DTYPE_NAMES)}")
         arrays[name] = np.frombuffer(entry["data"], DTYPE_NAMES[entry["dtype"]]).reshape(entry["shape"])
-    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
+    metadata = header_of(data)[0].get("__metadata__") or {}
     if STRUCTURE not in metadata and CHECKSUM not in metadata:  # written by others
         return {name: decode({"tensor": name}, arrays) for name in arrays}
     structure = metadata.get(STRUCTURE, "")
     if metadata.get(CHECKSUM) != checksum(structure, arrays):
         raise ValueError("it is damaged: what it holds does not have its checksum")
     return decode(json.loads(structure), arrays)
+
+
+def header_of(data):
+    """The header of a file as a dict, and where it ends."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), end
+
+
+def in_order(data):
+    """The same file with sorted metadata, so that equal objects make equal files; its writer leaves the order to chance."""
+    header, end = header_of(data)
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the bytes of the tensors begin at a multiple of eight
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))
 
 
 def checksum(structure, arrays):

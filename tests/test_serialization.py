@@ -317,6 +317,13 @@ def test_forged_structures(structure):
         mg.load(io.BytesIO(data))
 
 
+def test_equal_objects_make_equal_files():
+    files = [io.BytesIO() for _ in range(5)]
+    for file in files:
+        mg.save({"w": mg.ones(2, 3), "steps": 7, "name": "a"}, file)
+    assert len({file.getvalue() for file in files}) == 1
+
+
 def test_a_missing_file_and_wrong_arguments(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing"):
         mg.load(tmp_path / "nothing")
