@@ -138,10 +138,11 @@ class Lesson:
 
     def summary(self):
         """Prints every row of `compare` once more, as one table."""
-        print(f"\n{'figure':<26}{'published':<22}{'here':<22}verdict")
+        width = max([24, *(len(row.name) for row in self.rows)]) + 2
+        print(f"\n{'figure':<{width}}{'published':<22}{'here':<22}verdict")
         for name, published, here, form, verdict in self.rows:
             cells = [_wrap(v, form) if len(v) <= 3 else f"{len(v)} values" for v in (published, here)]
-            print(f"{name:<26}{cells[0]:<22}{cells[1]:<22}{verdict}")
+            print(f"{name:<{width}}{cells[0]:<22}{cells[1]:<22}{verdict}")
         verdicts = Counter(row.verdict for row in self.rows)
         print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
 
