@@ -19,7 +19,6 @@
 
 # %%
 import math
-import warnings
 
 import matplotlib.pyplot as plt
 from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Lesson
@@ -170,21 +169,15 @@ assert 20 < width < 36
 # A modern network has a hundred layers and more. Reduced to the bone, each is a product with a matrix. So
 # take 512 random numbers and multiply them by a random matrix of 512 x 512, then the result by another, a
 # hundred times, and watch the standard deviation.
-#
-# (It is worked out in float64, as the squares of such numbers would not fit in float32. NumPy warns when a
-# number becomes infinite. Here that is what we came to see, so the warning is switched off.)
 
 # %%
-warnings.filterwarnings("ignore", "overflow|invalid value", RuntimeWarning)
-
-
 def products(scale, n=512, count=100):
     """Standard deviation of x after each of `count` products with a new random matrix."""
     g = mg.Generator().manual_seed(lesson.seed)
     x, widths = mg.randn(n, generator=g), []
     for _ in range(count):
         x = (mg.randn((n, n), generator=g) * scale) @ x
-        widths.append(x.double().std().item())
+        widths.append(x.std().item())
     return widths
 
 

@@ -10,11 +10,13 @@
 # On the way come the tools that every later lesson uses: probabilities as rows of a table, drawing from
 # them, the one number that says how good a model is, and what to do about things that were never seen.
 #
+# The experiment is a well-known one. Where a figure of it has been published, the lesson prints it above
+# ours.
+#
 # You need to know what a tensor is, that `backward()` computes gradients, and that stepping against the
 # gradient makes a loss smaller.
 
 # %%
-import warnings
 
 import matplotlib.pyplot as plt
 from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, Lesson
@@ -235,7 +237,7 @@ assert factors < 100
 # %% [markdown]
 # The logarithm helps. The logarithm of a product is the sum of the logarithms, and because the logarithm
 # rises wherever its argument does, whatever makes the one largest makes the other largest. This sum is the
-# **log likelihood**. Three touches more, all for convenience. Logarithms of probabilities are negative, so
+# **log likelihood**. Two touches more, all for convenience. Logarithms of probabilities are negative, so
 # turn the sign: then small is good, as a **loss** should be. Divide by the number of bigrams, so that lists
 # of different length can be compared. The result is the average **negative log likelihood**:
 #
@@ -298,7 +300,6 @@ def loss_of_word(P, word):
     return loss_of(P, mg.tensor(indices[:-1]), mg.tensor(indices[1:]))
 
 
-warnings.filterwarnings("ignore", "divide by zero")  # log(0) is what we want to look at
 for word in ("maria", "andrejq", "zqx"):
     print(f"{word:<8} loss {loss_of_word(P, word):.3f}")
 
@@ -336,7 +337,7 @@ for length in (100, 300, 1000, len(train_words)):
 # nothing has probability 0. The larger k, the more alike all the probabilities become; with a huge k the
 # counts drown, and every letter is as likely as any other.
 #
-# $$ P_{ij} = \frac{N_{ij} + k}{\sum_j (N_{ij} + k)} $$
+# $$ P_{ij} = \frac{N_{ij} + k}{\sum_l (N_{il} + k)} $$
 
 
 # %%
@@ -467,8 +468,9 @@ for step in sorted({0, min(9, few - 1), few - 1}):
 print(f"the table of counts: {from_counts:.4f}")
 
 # %% [markdown]
-# It goes where the counts are. Why? Write down the gradient. With $n_i$ bigrams that begin with symbol i,
-# out of n in all, it is
+# It goes where the counts are. Why? Take the gradient of cross-entropy: a single bigram pushes the logit of
+# the letter that came with $P - 1$, and the logit of every other letter with its $P$. Add this up over all
+# bigrams. With $n_i$ bigrams that begin with symbol i, out of n in all, it is
 #
 # $$ \frac{\partial\, \text{loss}}{\partial W_{ij}} = \frac{n_i P_{ij} - N_{ij}}{n} $$
 #
@@ -676,7 +678,7 @@ print(f"{same} of 8 names are the same")
 # ## Exercises
 #
 # 1. *Look back two letters.* Count trigrams: 729 rows of 27. What are the losses on the train and dev sets,
-#    which k is best now, and why is it so different?
+#    which k is best now, and why does the choice matter more?
 # 2. *Backwards.* Turn every name round and count again. Predict first: is the loss larger, smaller, or the
 #    same? Why?
 # 3. *No one-hots.* Replace `onehot @ W` by `W[X]`. Are the gradients the same, and how much time does a

@@ -18,7 +18,6 @@
 
 # %%
 import time
-import warnings
 from collections import Counter
 
 import matplotlib.pyplot as plt
@@ -216,7 +215,6 @@ def by_hand(logits, Y):
 logits = forward(Xtr[:32], parameters).detach()
 library = F.cross_entropy(logits, Ytr[:32])
 print(f"32 examples: by hand {by_hand(logits, Ytr[:32]).item():.4f}, library {library.item():.4f}")
-warnings.filterwarnings("ignore", "(overflow|invalid value) encountered")  # we are about to ask for both
 for largest in (80.0, 85.0, 90.0):
     logits, target = mg.tensor([[largest - 1, 0.0, largest]]), mg.tensor([0])
     ours, library = by_hand(logits, target).item(), F.cross_entropy(logits, target).item()
@@ -378,6 +376,7 @@ def train(parameters, g, X, Y, label, steps=steps, watch=0):
     return history
 
 
+# %%
 runs = {}
 small, g = initialise(width=2, hidden=100)
 train(small, g, Xtr, Ytr, "2 coordinates, 100 units")
@@ -409,6 +408,7 @@ for axis, points, title in zip(axes, (start, end), ("before training", "after tr
 lesson.save(figure, "2_embedding", cover=True)
 
 
+# %%
 def spread(points, symbols):
     """Mean distance between the points of these symbols."""
     chosen = mg.tensor([points[vocabulary.stoi[s]] for s in symbols])
@@ -526,7 +526,7 @@ assert steps < FULL or runs["10, 200, looking back 5"][1] < tables[5][2]
 # numbers serves many contexts at once.
 #
 # But look at where it stands: *above* the network with three letters. That cannot be the fault of the two
-# further letters; who does not want them can ignore them. Something holds these networks back, and it is
+# further letters: the network could learn to ignore them. Something holds these networks back, and it is
 # neither their size nor the time that they are given. There was a hint. Before training, the dev loss stood
 # far above the 3.30 nats of knowing nothing. A network that has learned nothing should not be so sure of
 # itself. Lesson 10 takes this up, and brings the network with three letters, its shape unchanged, down to

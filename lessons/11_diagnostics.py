@@ -17,7 +17,6 @@
 # %%
 import math
 import textwrap
-import warnings
 from collections import namedtuple
 from statistics import median
 
@@ -30,7 +29,6 @@ from minigrad import datasets, diagnostics, nn, optim
 
 lesson = Lesson("11_diagnostics")
 plt.rc("savefig", dpi=72)  # fifteen figures of four pictures each
-warnings.simplefilter("ignore", RuntimeWarning)  # one network will overflow; we shall see that ourselves
 FULL = 1_001
 steps = lesson.steps(full=FULL, quick=101)
 print(f"fifteen networks, {steps} training steps each, generator seed {lesson.seed}")

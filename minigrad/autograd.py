@@ -203,9 +203,8 @@ class Rule:
         self.forward = forward  # on raw arrays
         self.name = forward.__name__.strip("_")
         self.title = self.name.title().replace("_", "") + "Backward0"
-        parameters = inspect.signature(forward).parameters.values()
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # then no vjp names an input
-        self.slots = ["y", *(p.name for p in parameters), "shape", *extras]  # what a vjp can name
+        parameters = inspect.signature(forward).parameters
+        self.slots = ["y", *parameters, "shape", *extras]  # what a vjp can name; of a variadic forward no tensor
         if len(set(self.slots)) < len(self.slots):
             raise TypeError(f"{self.name}: y, shape and the extras cannot name a parameter, got {self.slots[1:]}")
         self.extras = len(extras)
@@ -311,33 +310,26 @@ def several_inputs(rule):
     """The call of a primitive with Tensors at any place among its arguments, or with none."""
 
     def call(*args):
-        arrays, parents, tensors, tracked = [], [], False, False
-        for a in args:
-            node = None
+        arrays, parents, tensors = list(args), [None] * len(args), False
+        for i, a in enumerate(args):
             if isinstance(a, Variable):
-                tensors, node = True, a.node if a.origin is None else a.current_node()
-                tracked = tracked or node is not None
-                a = a.array
-            arrays.append(a)
-            parents.append(node)
+                tensors, arrays[i] = True, a.array
+                parents[i] = a.node if a.origin is None else a.current_node()
         y, extra = rule.forward(*arrays), ()
         if rule.extras:
             y, *extra = y
         if not tensors:
             return y
         output = wrap(y)
-        if tracked and rule.differentiable and mode.enabled:
-            wanted = tuple([p is not None for p in parents])
-            keep = rule.plans.get(wanted) or rule.plan(wanted)
-            kept = [output.array, *arrays]
-            if not rule.variadic:
-                kept += [getattr(arrays[0], "shape", None), *extra]
-            versions = [None] * (1 + len(args))
-            for i in range(len(kept)):
-                if i >= len(keep) or not keep[i]:
-                    kept[i] = None
-                elif i <= len(args) and isinstance(x := args[i - 1] if i else output, Variable):
-                    versions[i] = x.version
+        wanted = tuple([p is not None for p in parents])
+        if True in wanted and rule.differentiable and mode.enabled:
+            values = [output.array, *arrays, getattr(arrays[0], "shape", None), *extra]
+            kept, versions = [None] * len(values), [None] * (1 + len(args))
+            for i, keep in enumerate(rule.plans.get(wanted) or rule.plan(wanted)):
+                if keep:
+                    kept[i] = values[i]
+                    if i <= len(args) and isinstance(x := args[i - 1] if i else output, Variable):
+                        versions[i] = x.version
             output.node = Node(rule, parents, kept, versions if any(versions) else (), output.array.shape)
         return output
 

@@ -9,6 +9,7 @@ import functools
 import importlib
 import math
 import os
+import warnings
 
 import numpy as np
 
@@ -38,6 +39,8 @@ def use(name):
 name = os.environ.get("MINIGRAD_BACKEND", "numpy")
 xp = use(name)
 on_gpu = xp is not np
+# the logarithm of 0 is -inf without a word, as in torch; whoever calls NumPy from elsewhere is still warned
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.")
 Array = xp.ndarray
 # what a raw value can be: NumPy's reductions return scalars, CuPy's return 0-d arrays
 RAW = Array if on_gpu else (np.ndarray, np.generic)

@@ -48,6 +48,14 @@ def test_a_missing_gpu_is_one_sentence(monkeypatch):
         backend.use("cupy")
 
 
+def test_infinities_come_without_a_warning_from_here_alone():
+    code = "import minigrad as mg, numpy as np; print(mg.log(mg.zeros(1)) / mg.zeros(1)); np.log(np.zeros(1))"
+    environment = {**os.environ, "MINIGRAD_BACKEND": "numpy", "PYTHONPATH": str(ROOT.parent)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout == "tensor([-inf])\n"
+    assert done.stderr.count("RuntimeWarning") == 1
+
+
 def test_a_gpu_that_answers_is_used(monkeypatch):
     cupy = types.ModuleType("cupy")
     cupy.is_available = lambda: True

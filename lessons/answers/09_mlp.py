@@ -47,6 +47,10 @@ def forward(X, parameters):
     return mg.tanh(C[X].view(X.shape[0], -1) @ W1 + b1) @ W2 + b2
 
 
+print(f"parameters when looking back 8: {sum(p.nelement() for p in initialise(10, 200, 8)[0])}")
+
+
+# %%
 @mg.no_grad()
 def evaluate(X, Y, parameters):
     """The loss over all of X."""
@@ -54,7 +58,7 @@ def evaluate(X, Y, parameters):
     return sum(F.cross_entropy(forward(x, parameters), y, reduction="sum").item() for x, y in pieces) / Y.shape[0]
 
 
-print(f"parameters when looking back 8: {sum(p.nelement() for p in initialise(10, 200, 8)[0])}")
+print(f"before training: dev loss {evaluate(*unseen[3], initialise(10, 200, 3, 0.1)[0]):.4f}")
 
 
 # %%
@@ -75,8 +79,6 @@ def train(parameters, g, X, Y, label, frozen=(), penalty=0.0, watch=0):
             p.data += -rate * (p.grad + penalty * p.data)  # the gradient of penalty / 2 times p * p
     return dev_losses
 
-
-print(f"before training: dev loss {evaluate(*unseen[3], initialise(10, 200, 3, 0.1)[0]):.4f}")
 
 # %% [markdown]
 # ## 1. A longer memory
@@ -158,7 +160,7 @@ figure, axis = plt.subplots(figsize=(8, 4.2))
 for (penalty, (curve, _)), colour in zip(results.items(), (BLACK, SKY, BLUE, GREEN, PURPLE), strict=True):
     axis.plot([step for _, step in curve], [loss for loss, _ in curve], color=colour, label=f"penalty {penalty}")
 axis.set(xlabel="training step", ylabel="dev loss (nats)", title="1000 names", ylim=(2.25, 3.2))
-axis.legend(loc="upper left")
+axis.legend(loc="upper right", ncols=2)
 lesson.save(figure, "2_penalties")
 stopped, penalised = min(results[0.0][0])[0], min(last for _, last in results.values())
 print(f"stopping in time {stopped:.4f}, best penalty {penalised:.4f}, neither {results[0.0][1]:.4f}")

@@ -74,8 +74,7 @@ def test_full_run_closes_the_gap(tmp_path):
     assert float(between[1]) < 1e-3
     assert result.kept["same"] == 8
     penalty, counts = (
-        float(re.search(rf"smallest dev loss by {way}: +([\d.]+)", result.output)[1])
-        for way in ("penalty", "adding counts")
+        float(re.search(rf"smallest dev loss by {way}: +([\d.]+)", result.output)[1]) for way in ("penalty", "adding counts")
     )
     assert penalty == pytest.approx(counts, abs=0.01)
 
