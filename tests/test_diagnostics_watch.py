@@ -2,8 +2,6 @@
 
 import gc
 import math
-import time
-from statistics import median
 
 import numpy as np
 import pytest
@@ -545,34 +543,3 @@ def test_calls_at_the_wrong_time():
         record = Record()
         record.append(3)
         record.append(3)
-
-
-@pytest.mark.slow
-def test_watching_costs_less_than_a_tenth():
-    """The network of the diagnostics lesson, watched and not, in turns; in processor time, as other work may go on."""
-    layers = [nn.Embedding(27, 10), nn.Flatten()]
-    for size in (30, 100, 100, 100, 100):
-        layers += [nn.Linear(size, 100, bias=False), nn.BatchNorm1d(100), nn.Tanh()]
-    model = nn.Sequential(*layers, nn.Linear(100, 27, bias=False), nn.BatchNorm1d(27))
-    optimizer = mg.optim.SGD(model.parameters(), lr=0.1)
-    x, y = mg.randint(0, 27, (32, 3)), mg.randint(0, 27, (32,))
-
-    def measure(record):
-        start = time.process_time()
-        for _ in range(400):
-            loss = F.cross_entropy(model(x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if record is not None:
-                record.step(loss)
-        return time.process_time() - start
-
-    record, ratios = watch(model, optimizer), []
-    for _ in range(11):
-        plain = measure(None)
-        with record:
-            ratios.append(measure(record) / plain)
-    print(f"watched / plain: {median(ratios):.3f}")
-    assert median(ratios) < 1.1
-    assert len(record.steps) == 44
