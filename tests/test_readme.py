@@ -9,15 +9,19 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_first_program_learns():
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(BLOCKS[0], {})
-    assert float(printed.getvalue()) < 0.2
+def test_the_first_program_learns_and_can_be_watched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names, printed = {}, [io.StringIO(), io.StringIO()]
+    for block, output in zip(BLOCKS, printed, strict=False):
+        with contextlib.redirect_stdout(output):
+            exec(block, names)
+    assert float(printed[0].getvalue()) < 0.2
+    assert "finding" in printed[1].getvalue() or "nothing wrong" in printed[1].getvalue()
+    assert (tmp_path / "dashboard.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_operation_shown_is_the_one_in_the_library():
-    shown = BLOCKS[1].split("  #")[0].strip()
+    shown = BLOCKS[2].split("  #")[0].strip()
     source = (Path(__file__).parents[1] / "minigrad" / "ops" / "elementwise.py").read_text()
     assert shown in source
 
