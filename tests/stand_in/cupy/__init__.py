@@ -47,7 +47,7 @@ FUNCTIONS = """
     broadcast_to(array, shape)
     clip(a, a_min, a_max, out=None)
     concatenate(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
-    count_nonzero(a, axis=None, *, keepdims=False)
+    count_nonzero(a, axis=None)
     cumprod(a, axis=None, dtype=None, out=None)
     cumsum(a, axis=None, dtype=None, out=None)
     diag(v, k=0)
