@@ -67,7 +67,8 @@ def constant(value, dtype):
     key = value, dtype
     array = _constants.get(key)
     if array is None:
-        array = np.array(value).astype(dtype)  # wraps around like a cast where the value does not fit
+        with np.errstate(all="ignore"):  # a number that does not fit wraps around or is infinite, as torch has it
+            array = np.array(value).astype(dtype)
         array = array[()] if on_gpu else array
         if value:  # 0.0 and -0.0 are the same key
             if len(_constants) >= 4096:
