@@ -42,8 +42,8 @@ on_gpu = xp is not np
 # the logarithm of 0 is -inf without a word, as in torch; whoever calls NumPy from elsewhere is still warned
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.")
 Array = xp.ndarray
-# what a raw value can be: NumPy's reductions return scalars, CuPy's return 0-d arrays
-RAW = Array if on_gpu else (np.ndarray, np.generic)
+RAW = Array, np.generic  # what a raw value can be: NumPy's reductions return scalars, as `constant` does for CuPy
+COMPARABLE = *RAW, np.ndarray  # an array of the host beside one of the GPU is an error, and not just another object
 # the dtype that torch gives a Python number; that of a float, the default dtype, can be set
 NUMBERS = {float: np.dtype("float32"), int: np.dtype("int64"), bool: np.dtype("bool")}
 
@@ -65,14 +65,14 @@ def constant(value, dtype):
     """A Python number as an operand for arrays of `dtype`.
 
     NumPy converts a Python float anew at every call, which costs three times the multiplication of a small array: a
-    0-d array of the right dtype is kept instead. CuPy passes numbers to its kernels by value.
+    0-d array of the right dtype is kept instead. For CuPy it is a scalar, which goes to a kernel by value.
     """
-    if on_gpu:
-        return dtype.type(value)
     key = value, dtype
     array = _constants.get(key)
     if array is None:
-        array = np.array(value).astype(dtype)  # wraps around like a cast where the value does not fit
+        with np.errstate(all="ignore"):  # a number that does not fit wraps around or is infinite, as torch has it
+            array = np.array(value).astype(dtype)
+        array = array[()] if on_gpu else array
         if value:  # 0.0 and -0.0 are the same key
             if len(_constants) >= 4096:
                 _constants.clear()
@@ -92,7 +92,24 @@ def range_watched():
 
 def scatter_add(array, index, values):
     """`array[index] += values` in place, every repeated index counted."""
-    xp.add.at(array, index, values)
+    if on_gpu and array.dtype.kind != "f":  # CuPy adds few kinds of integers, but uint64 modulo 2 ** 64: so do the others
+        wide = array.astype("uint64")
+        xp.add.at(wide, index, values.astype("uint64"))
+        array[...] = wide
+    else:
+        xp.add.at(array, index, values)
+
+
+def counts(index, weights=None, minlength=0):
+    """NumPy's `bincount`; CuPy's has no answer where there is nothing to count."""
+    if index.size:
+        return xp.bincount(index, weights, minlength)
+    return xp.zeros(minlength, "int64" if weights is None else "float64")
+
+
+def positions(found):
+    """What `argmax` and `argmin` found, as int64: CuPy counts in a dtype that equals it but is another object."""
+    return found.view(np.dtype("int64")) if on_gpu else found
 
 
 def within(index, size):

@@ -116,7 +116,7 @@ def check_inputs(inputs):
                     "will likely fail if all the inputs are not of double precision floating point.",
                     stacklevel=4,
                 )
-            if any(stride == 0 and n > 1 for stride, n in zip(x.array.strides, x.array.shape)):
+            if x.numel() and any(stride == 0 and n > 1 for stride, n in zip(x.array.strides, x.array.shape)):
                 raise RuntimeError(
                     f"The {i}th input has a dimension with stride 0: its elements share memory and cannot be "
                     "changed one by one. Call .contiguous() on it before passing it to gradcheck."

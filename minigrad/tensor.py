@@ -5,7 +5,7 @@ import math
 
 from . import autograd, printing
 from .autograd import Hooks, Leaf, RemovableHandle, Variable, Version, new, register, wrap
-from .backend import NUMBERS, RAW, address, asarray, canonical, on_gpu, to_numpy, xp
+from .backend import COMPARABLE, NUMBERS, RAW, address, asarray, canonical, on_gpu, to_numpy, xp
 from .device import check_device, device_of
 from .device import device as Device
 from .ops import diagonal, extreme, gather, histograms, index, inplace, join, linalg, reduce, running, shape, sorting
@@ -429,10 +429,10 @@ class Tensor(Variable):
         return linalg.matmul(other, self)
 
     def __eq__(self, other):
-        return e.eq(self, other) if isinstance(other, (Variable, *e.NUMBERS, RAW)) else NotImplemented
+        return e.eq(self, other) if isinstance(other, (Variable, *e.NUMBERS, *COMPARABLE)) else NotImplemented
 
     def __ne__(self, other):
-        return e.ne(self, other) if isinstance(other, (Variable, *e.NUMBERS, RAW)) else NotImplemented
+        return e.ne(self, other) if isinstance(other, (Variable, *e.NUMBERS, *COMPARABLE)) else NotImplemented
 
     __getitem__, __setitem__ = index.getitem, inplace.setitem
     __iadd__, __isub__, __imul__, __itruediv__ = map(in_place, (e.add, e.sub, e.mul, e.div))

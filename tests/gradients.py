@@ -3,6 +3,8 @@
 import numpy as np
 
 import minigrad as mg
+from minigrad.autograd import wrap
+from minigrad.backend import xp
 
 STEP = 1e-4  # of the differences; their error is of the order STEP ** 4, that of rounding 1e-16 / STEP
 SMALL = 24  # up to this many elements of inputs and of outputs, every entry of the Jacobian is checked
@@ -68,7 +70,7 @@ def gradients(function, inputs, cotangents, create_graph=False, targets=None):
 
 
 def leaves(arrays):
-    """Tensors that require grad and share the memory of the arrays."""
+    """Tensors that require grad, of the arrays."""
     return [mg.from_numpy(a).requires_grad_() for a in arrays]
 
 
@@ -80,8 +82,7 @@ def assert_close(actual, expected, what, relative=1e-12):
 
 
 def check_agreement(function, arrays, cotangents):
-    inputs, incoming = [a.copy() for a in arrays], [v.copy() for v in cotangents]
-    tensors, outer = leaves(inputs), [mg.from_numpy(v) for v in incoming]
+    tensors, outer = leaves([a.copy() for a in arrays]), [mg.tensor(v) for v in cotangents]
     results = gradients(function, tensors, outer)
     for x, g in zip(tensors, results, strict=True):
         assert g.shape == x.shape, f"a gradient has shape {g.shape}, its input {x.shape}"
@@ -98,14 +99,16 @@ def check_agreement(function, arrays, cotangents):
         mg.autograd.backward([y for y, _ in pairs], [v for _, v in pairs])
         through = [np.zeros_like(a) if x.grad is None else x.grad.numpy() for a, x in zip(arrays, tensors)]
         assert_close(through, expected, "gradient by backward")
-    for before, after in zip([*arrays, *cotangents], [*inputs, *incoming]):
+    for before, after in zip([*arrays, *cotangents], [*tensors, *outer]):
+        after = after.detach().numpy()
         np.testing.assert_array_equal(after, before, "an input or incoming gradient was changed in place")
 
 
 def memory_orders(a):
-    """The same values in other strides: transposed, reversed, strided."""
-    flipped = (..., *[slice(None, None, -1)] * a.ndim)
-    return np.array(a.T, order="C").T, np.array(a[flipped], order="C")[flipped], np.stack([a, a], axis=-1)[..., 0]
+    """Tensors of the same values in other strides: transposed, reversed, strided."""
+    a, flipped = xp.asarray(a), (..., *[slice(None, None, -1)] * a.ndim)
+    arrays = xp.array(a.T, order="C").T, xp.array(a[flipped], order="C")[flipped], xp.stack([a, a], axis=-1)[..., 0]
+    return [wrap(array) for array in arrays]
 
 
 def check_memory_orders(function, arrays, cotangents):
@@ -113,10 +116,10 @@ def check_memory_orders(function, arrays, cotangents):
     expected = gradients(function, leaves(arrays), [mg.from_numpy(v) for v in cotangents])
     expected = [np.array(g.numpy()) for g in expected]
     for i in range(3):
-        inputs = [mg.from_numpy(memory_orders(a)[i]) for a in arrays]
+        inputs = [memory_orders(a)[i] for a in arrays]
         assert_close(floating(function(*inputs)), outputs, "output of inputs that are not contiguous")
         inputs = [x.requires_grad_() for x in inputs]
-        results = gradients(function, inputs, [mg.from_numpy(memory_orders(v)[i]) for v in cotangents])
+        results = gradients(function, inputs, [memory_orders(v)[i] for v in cotangents])
         assert_close(results, expected, "gradient of inputs that are not contiguous")
 
 

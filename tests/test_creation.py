@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.backend import on_gpu
+
+HERE, ELSEWHERE = ("cuda:0", "cpu") if on_gpu else ("cpu", "cuda:0")
 
 # ------------------------------------------------------------------------------------- results without randomness
 
@@ -53,7 +56,7 @@ RESULTS = [  # (function of a library, dtype, values)
     (lambda m: m.zeros(np.int64(2)), "float32", [0, 0]),
     (lambda m: m.zeros(f(m).shape), "float32", [0, 0]),
     (lambda m: m.zeros(size=(1, 2), dtype=None), "float32", [[0, 0]]),
-    (lambda m: m.zeros(2, device="cpu"), "float32", [0, 0]),
+    (lambda m: m.zeros(2, device=m.zeros(1).device), "float32", [0, 0]),
     (lambda m: m.ones(2, dtype=m.bool), "bool", [True, True]),
     (lambda m: m.full((2,), 1), "int64", [1, 1]),
     (lambda m: m.full((2,), 1.0), "float32", [1, 1]),
@@ -133,13 +136,17 @@ def test_tensor_copies_and_the_others_share():
     copy, shared, same = mg.tensor(array), mg.from_numpy(array), mg.as_tensor(array)
     array[0, 0] = 5
     assert copy[0, 0].item() == 0
-    assert shared[0, 0].item() == same[0, 0].item() == 5
+    assert shared[0, 0].item() == same[0, 0].item() == (0 if on_gpu else 5)  # the GPU has memory of its own
     shared[1] = 7
-    assert array[1].tolist() == [7, 7, 7]
-    assert mg.as_tensor(shared) is shared
-    assert mg.as_tensor(array, dtype=mg.float64)[0, 0].item() == 5
-    x = mg.tensor(array.T)
-    assert x.is_contiguous()
+    assert array[1].tolist() == ([0, 0, 0] if on_gpu else [7, 7, 7])
+
+
+def test_a_tensor_is_copied_by_tensor_alone():
+    array = np.arange(6.0).reshape(2, 3)
+    x = mg.from_numpy(array)
+    assert mg.as_tensor(x) is x
+    assert mg.as_tensor(array, dtype=mg.float32)[1, 0].item() == 3
+    assert mg.tensor(array.T).is_contiguous()
     assert mg.tensor(x).array is not x.array
 
 
@@ -270,9 +277,9 @@ def test_torch_refuses_the_same():
 @pytest.mark.parametrize("create", "tensor zeros rand randint arange eye full randperm normal".split())
 def test_another_device_is_refused(create):
     arguments = {"randint": (3, (2,)), "full": ((2,), 1), "normal": (0.0, 1.0, (2,))}.get(create, (2,))
-    assert getattr(mg, create)(*arguments, device="cpu").device.type == "cpu"
-    with pytest.raises(RuntimeError, match=rf"{create}: this process computes on 'cpu', got device 'cuda:0'"):
-        getattr(mg, create)(*arguments, device="cuda:0")
+    assert getattr(mg, create)(*arguments, device=HERE).device == mg.device(HERE)
+    with pytest.raises(RuntimeError, match=rf"{create}: this process computes on '{HERE}', got device '{ELSEWHERE}'"):
+        getattr(mg, create)(*arguments, device=ELSEWHERE)
 
 
 def test_unsupported_dtypes_are_refused():

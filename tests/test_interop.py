@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from memory import only_on_the_cpu
 
 import minigrad as mg
+from minigrad.backend import on_gpu
 from minigrad.utils import dlpack
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
@@ -47,11 +49,12 @@ def leaf(*values):
 def test_arrays_become_tensors_and_come_back(array):
     tensor = mg.from_numpy(array)
     assert tensor.dtype == array.dtype and tensor.shape == array.shape
-    assert tensor.numpy() is array
+    assert (tensor.numpy() is array) is not on_gpu
     np.testing.assert_array_equal(np.asarray(tensor), array)
     np.testing.assert_array_equal(np.array(tensor.tolist(), array.dtype).reshape(array.shape), array)
 
 
+@only_on_the_cpu
 def test_memory_is_shared_both_ways():
     array = np.zeros((2, 3), np.float32)
     tensor = mg.from_numpy(array)
@@ -65,7 +68,7 @@ def test_views_keep_their_strides():
     array = np.arange(12.0).reshape(3, 4)
     for view in (array.T, array[::2], array[:, 1], array[::-1]):
         tensor = mg.from_numpy(view)
-        assert np.shares_memory(tensor.numpy(), array)
+        assert np.shares_memory(tensor.numpy(), array) is not on_gpu
         assert tensor.tolist() == view.tolist()
         assert (tensor * 2).tolist() == (view * 2).tolist()
 
@@ -75,16 +78,32 @@ def test_a_tensor_that_requires_grad_does_not_become_an_array():
     for call in (x.numpy, lambda: np.asarray(x), lambda: np.exp(x), lambda: (x * 2).numpy()):
         with pytest.raises(RuntimeError, match=r"Can't call numpy\(\) on Tensor that requires grad"):
             call()
-    assert x.numpy(force=True) is x.array
+    assert (x.numpy(force=True) is x.array) is not on_gpu
+    assert x.numpy(force=True).tolist() == [1, 2]
     assert (x * 2).numpy(force=True).tolist() == [2, 4]
 
 
+@only_on_the_cpu
 def test_numpy_says_whether_to_copy():
     x = mg.tensor([1.0, 2.0])
     assert np.shares_memory(np.asarray(x), x.array)
     assert np.shares_memory(np.array(x, copy=False), x.array)
     assert not np.shares_memory(np.array(x), x.array)
     assert not np.shares_memory(np.asarray(x, copy=True), x.array)
+
+
+@pytest.mark.skipif(not on_gpu, reason="the GPU's memory is no NumPy array")
+def test_numpy_gets_copies_from_a_gpu():
+    x = mg.tensor([1.0, 2.0])
+    for array in (np.asarray(x), np.array(x), np.asarray(x, copy=True), x.numpy()):
+        array += 1
+    assert x.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="a Tensor of float32 on cuda:0 .* without a copy"):
+        np.array(x, copy=False)
+
+
+def test_numpy_says_which_dtype():
+    x = mg.tensor([1.0, 2.0])
     assert np.asarray(x, np.float64).dtype == np.float64
     assert np.asarray(x, np.int64).tolist() == [1, 2]
     with pytest.raises(ValueError, match="a Tensor of float32 .* without a copy"):
@@ -118,6 +137,7 @@ def test_arrays_from_a_pickle_compute_as_any_other(make):
     assert make(np.ones(2, np.longlong)).dtype is mg.int64
 
 
+@only_on_the_cpu
 def test_a_read_only_array_stays_so():
     array = np.ones(3)
     array.flags.writeable = False
@@ -146,8 +166,9 @@ def test_a_ufunc_of_a_tensor_is_a_tensor(ufunc):
     x = mg.tensor([[0.5, 2.0], [4.0, 0.0]])
     y = ufunc(x)
     assert isinstance(y, mg.Tensor)
-    np.testing.assert_array_equal(y.numpy(), ufunc(x.array))
-    assert y.dtype == ufunc(x.array).dtype
+    np.testing.assert_array_equal(y.numpy(), ufunc(x.numpy()))
+    assert y.dtype == ufunc(x.numpy()).dtype
+    assert type(y.array) is type(x.array)
 
 
 @pytest.mark.parametrize("scalar", SCALARS, ids=lambda s: s.dtype.name)
@@ -163,6 +184,16 @@ def test_numpy_scalars_count_as_python_numbers(function, scalar, torch):
         assert outcome(described, scalar, ours) == outcome(described, scalar.item(), theirs)
 
 
+@pytest.mark.skipif(not on_gpu, reason="on the CPU it counts as a tensor")
+@pytest.mark.parametrize("function", OPERATORS, ids=lambda f: f.__name__)
+def test_an_array_of_the_host_beside_a_tensor_of_the_gpu_is_an_error(function):
+    array, x = np.ones(3), mg.ones(3)
+    for operands in (array, x), (x, array):
+        with pytest.raises(TypeError, match="expected a Tensor or a number, got ndarray"):
+            function(*operands)
+
+
+@pytest.mark.skipif(on_gpu, reason="on the GPU it is an error")
 @pytest.mark.parametrize("function", OPERATORS, ids=lambda f: f.__name__)
 def test_an_array_beside_a_tensor_counts_as_a_tensor(function):
     array, x = np.array([[1.0, 2.0, 3.0]]), mg.tensor([2.0, 0.5, 3.0])
@@ -174,9 +205,9 @@ def test_an_array_beside_a_tensor_counts_as_a_tensor(function):
         assert y.dtype == expected.dtype and y.tolist() == expected.tolist()
 
 
-def test_gradients_flow_past_arrays():
-    x = leaf(1, 2)
-    (np.array([3.0, 4.0], np.float32) * x * np.float64(2)).sum().backward()
+def test_gradients_flow_past_arrays_and_scalars():
+    x, array = leaf(1, 2), np.array([3.0, 4.0], np.float32)
+    ((mg.tensor(array) if on_gpu else array) * x * np.float64(2)).sum().backward()
     assert x.grad.tolist() == [6, 8] and x.grad.dtype == mg.float32
 
 
@@ -286,6 +317,7 @@ def test_matplotlib_draws_tensors():
 # ----------------------------------------------------------------------------------------------------- DLPack
 
 
+@only_on_the_cpu
 def test_dlpack_shares_memory_with_numpy():
     x = mg.arange(6.0).reshape(2, 3)
     array = np.from_dlpack(x.T)
@@ -294,9 +326,17 @@ def test_dlpack_shares_memory_with_numpy():
     y = mg.from_dlpack(array)
     y[0, 0] = 7
     assert x[0, 0] == 7 and y.stride() == (1, 3)
-    assert mg.from_dlpack(x).data_ptr() == x.data_ptr()
 
 
+def test_dlpack_shares_memory_with_a_tensor():
+    x = mg.arange(6.0).reshape(2, 3)
+    y = mg.from_dlpack(x.T)
+    y[0, 1] = 9
+    assert x.tolist() == [[0, 1, 2], [9, 4, 5]]
+    assert y.data_ptr() == x.data_ptr() and y.stride() == (1, 3)
+
+
+@only_on_the_cpu
 def test_dlpack_shares_memory_with_torch(torch):
     x = mg.arange(6.0).reshape(2, 3)
     there = torch.from_dlpack(x)
@@ -308,6 +348,7 @@ def test_dlpack_shares_memory_with_torch(torch):
     assert x.__dlpack_device__() == tuple(map(int, there.__dlpack_device__()))
 
 
+@only_on_the_cpu
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dlpack_keeps_every_dtype(dtype, torch):
     x = mg.tensor([0, 1], dtype=getattr(mg, dtype))
@@ -315,6 +356,7 @@ def test_dlpack_keeps_every_dtype(dtype, torch):
     assert mg.from_dlpack(torch.from_dlpack(x)).dtype is x.dtype
 
 
+@only_on_the_cpu
 def test_dlpack_of_numbers_and_of_nothing(torch):
     assert mg.from_dlpack(torch.tensor(2.5)).item() == 2.5
     assert mg.from_dlpack(torch.zeros(0, 3)).shape == (0, 3)
@@ -325,7 +367,7 @@ def test_dlpack_refuses_history_and_strangers():
         np.from_dlpack(leaf(1))
     with pytest.raises(TypeError, match="from_dlpack: expected an array or tensor with __dlpack__, got list"):
         mg.from_dlpack([1.0])
-    with pytest.raises(TypeError, match="complex64 is not supported"):
+    with pytest.raises(TypeError, match="CPU arrays" if on_gpu else "complex64 is not supported"):
         mg.from_dlpack(np.ones(2, np.complex64))
 
 
@@ -355,6 +397,10 @@ def test_a_stride_steps_through_the_storage():
 def test_the_storage_of_memory_in_other_orders():
     x = mg.from_numpy(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
     assert x.storage().tolist() == [0, 3, 1, 4, 2, 5]
+
+
+@only_on_the_cpu
+def test_the_storage_of_what_numpy_made():
     assert mg.from_numpy(np.arange(5)[1::2]).storage().tolist() == [0, 1, 2, 3, 4]
     assert mg.from_numpy(np.frombuffer(b"\1\2\3", np.uint8)).storage().tolist() == [1, 2, 3]
     assert mg.from_numpy(np.ndarray((2,), np.uint8, b"\1\2\3\4", 0, (2,))).storage().tolist() == [1, 2, 3]
@@ -375,7 +421,7 @@ def test_what_a_storage_says_of_itself(torch):
             typed, untyped = x.storage(), x.untyped_storage()
             storages = typed, untyped, m.zeros(0).storage()
             facts = [[s.size(), len(s), s.nbytes(), s.element_size(), list(s), s.tolist()] for s in storages]
-            texts = [repr(s).replace("torch.", "minigrad.") for s in storages]
+            texts = [repr(s).replace("torch.", "minigrad.").replace(f"device={x.device}", "device=cpu") for s in storages]
         assert typed.data_ptr() == untyped.data_ptr()
         if m is mg:
             ours = facts, texts
@@ -480,7 +526,7 @@ TYPES = dict(zip(DTYPES, "Half Float Double Char Short Int Long Byte Bool".split
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_older_names_of_types(dtype):
     x = mg.ones(2, dtype=getattr(mg, dtype))
-    assert x.type() == f"minigrad.{TYPES[dtype]}Tensor"
+    assert x.type() == f"minigrad.{'cuda.' * on_gpu}{TYPES[dtype]}Tensor"
     assert mg.zeros(2).type(x.type()).dtype is x.dtype
     assert mg.zeros(2).type(x.dtype).dtype is x.dtype
 

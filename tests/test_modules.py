@@ -276,7 +276,7 @@ def test_dtypes():
     net(mg.ones(1, 3)).sum().backward()
     for convert, dtype in (
         (net.double, mg.float64), (net.half, mg.float16), (net.float, mg.float32),
-        (lambda: net.to(mg.float64), mg.float64), (lambda: net.to("cpu", mg.float32), mg.float32),
+        (lambda: net.to(mg.float64), mg.float64), (lambda: net.to(weight.device, mg.float32), mg.float32),
         (lambda: net.to(mg.zeros(1, dtype=mg.float64)), mg.float64), (lambda: net.to(dtype=mg.float32), mg.float32),
     ):  # fmt: skip
         assert convert() is net

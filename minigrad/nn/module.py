@@ -293,7 +293,8 @@ class Module:
         return self.to(dtype=float16)
 
     def cpu(self):
-        return self.to(device="cpu")
+        """The module itself: like a tensor's `cpu`, it stays where this process computes."""
+        return self
 
     def cuda(self):
         return self.to(device="cuda")

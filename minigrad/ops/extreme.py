@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from ..autograd import Variable, primitive, wrap
-from ..backend import xp
+from ..backend import positions, xp
 from .elementwise import boolean, cast, int64, isnan, maximum, minimum
 from .index import along, pick_
 from .reduce import count, dropped, renamed, restored
@@ -66,9 +66,9 @@ def arg_extreme(function, name):
             raise RuntimeError(f"{name}(): does not support bool input")
         not_empty(input, dims_of(dim, array.ndim, name), name, IndexError)
         if dim is None or not array.ndim:
-            found = function(array)
+            found = positions(function(array))
             return wrap(found.reshape((1,) * array.ndim) if keepdim else found)
-        return wrap(function(array, axis=dim_of(dim, array.ndim, name), keepdims=keepdim))
+        return wrap(positions(function(array, axis=dim_of(dim, array.ndim, name), keepdims=keepdim)))
 
     position.__name__ = position.__qualname__ = name
     position.__doc__ = f"The index of the {name[3:]}imum along `dim`, int64; in the flattened tensor where None."
@@ -93,7 +93,8 @@ def extreme_along(whole, function, pairwise, name):
         if not input.array.ndim:
             return result(reshape_(input, ()), wrap(xp.zeros((), int64)))
         not_empty(input, (dim,), name, IndexError)
-        return result(*picked_along(input, xp.expand_dims(function(input.array, axis=dim), dim), dim, keepdim))
+        found = positions(function(input.array, axis=dim, keepdims=True))
+        return result(*picked_along(input, found, dim, keepdim))
 
     reduction.__name__ = reduction.__qualname__ = name
     reduction.__doc__ = f"The {name}imum of all, or with a `dim` named (values, indices); of two tensors, elementwise."

@@ -4,7 +4,7 @@ import math
 from collections import namedtuple
 
 from ..autograd import Variable, wrap
-from ..backend import xp
+from ..backend import counts, xp
 from .elementwise import int64
 from .reduce import floating
 from .shape import integer
@@ -38,7 +38,7 @@ def histc(input, bins=100, min=0, max=0):
     else:  # rounded step by step as in torch, which decides about values on an edge
         low, high, n = map(values.dtype.type, (low, high, bins))
         position = xp.minimum(((values - low) * n / (high - low)).astype(int64), bins - 1)
-    return wrap(xp.bincount(position, minlength=bins).astype(values.dtype))
+    return wrap(counts(position, minlength=bins).astype(values.dtype))
 
 
 def histogram(input, bins=100, *, range=None, weight=None, density=False):
@@ -62,7 +62,7 @@ def histogram(input, bins=100, *, range=None, weight=None, density=False):
             )
         weight = weight.array.reshape(-1)[inside]
     position = xp.minimum(xp.searchsorted(edges, values[inside], "right") - 1, bins - 1)
-    hist = xp.bincount(position, weight, bins).astype(values.dtype)
+    hist = counts(position, weight, bins).astype(values.dtype)
     if density:
         hist = hist / (hist.sum().item() or math.nan) / (edges[1:] - edges[:-1])
     return Histogram(wrap(hist), wrap(edges))
@@ -94,9 +94,9 @@ def bincount(input, weights=None, minlength=0):
     if values.dtype.kind not in "iu" or values.ndim != 1 or values.size and int(values.min()) < 0:
         raise RuntimeError(f"bincount: expected a vector of integers >= 0, got {values.dtype} of shape {values.shape}")
     if weights is None:
-        return wrap(xp.bincount(values, minlength=minlength).astype(int64))
+        return wrap(counts(values, minlength=minlength).astype(int64))
     weights = weights.array
     if weights.shape != values.shape:
         raise RuntimeError(f"bincount: weights should be 1-d and have the same length as input, got {weights.shape}")
-    sums = xp.bincount(values, weights, minlength)
+    sums = counts(values, weights, minlength)
     return wrap(sums if weights.dtype.kind != "f" else sums.astype(weights.dtype))

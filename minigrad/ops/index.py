@@ -159,8 +159,10 @@ def simple(index):
 
 def in_range(index, size, dim):
     """The index array, or torch's error: CuPy would wrap what is out of range."""
-    if on_gpu and index.size and not (-size <= int(index.min()) and int(index.max()) < size):
-        raise IndexError(f"index out of range in dimension {dim} with size {size}: from {index.min()} to {index.max()}")
+    if on_gpu and index.size and not ((index.min() >= -size) & (index.max() < size)):  # one wait for the device
+        lowest, highest = int(index.min()), int(index.max())
+        wrong = highest if highest >= size else lowest
+        raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
     return index
 
 

@@ -3,6 +3,7 @@
 import warnings
 
 from ...autograd import wrap
+from ...backend import asarray
 from ...ops.inplace import store
 from ...ops.layout import arranged, images_last
 from ...random import default_generator
@@ -26,7 +27,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0:
         return input
     if images_last(x):
-        mask = arranged(dropout_mask(p, x.shape, x.dtype))
+        mask = arranged(asarray(dropout_mask(p, x.shape, x.dtype)))
     elif x.flags.c_contiguous:
         mask = dropout_mask(p, x.shape, x.dtype)
     else:  # the zeros are drawn in the order of memory

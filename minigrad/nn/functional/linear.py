@@ -3,7 +3,7 @@
 import math
 
 from ...autograd import changed, primitive, wrap
-from ...backend import within, xp
+from ...backend import counts, within, xp
 from ...ops.elementwise import add, int64
 from ...ops.fused import linear_
 from ...ops.index import add_rows, rows
@@ -64,7 +64,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         return rows(weight, index)
     scale = xp.ones(index.shape, w.dtype)
     if scale_grad_by_freq:
-        scale /= xp.bincount(index.reshape(-1), minlength=1)[index]
+        scale /= counts(index.reshape(-1), minlength=1)[index]
     if padding_idx is not None:
         scale *= index != padding(padding_idx, w.shape[0])
     return scaled_rows(weight, index, scale[..., None])
