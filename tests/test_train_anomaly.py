@@ -300,10 +300,10 @@ def test_looking_by_hand(monkeypatch):
         watch.look(sys._getframe(), "return", [g / 0, None])
 
     monkeypatch.setattr(autograd, "walk", walk)
-    error = error_of(walk, y.node, vjp, mg.ones(2).numpy())
+    error = error_of(walk, y.node, vjp, mg.ones(2).array)
     assert found(error) == ("sqrt", "backward", "infinity") and error.place == f"{file}:{line}"
-    walk(y.node, vjp, mg.full((2,), math.inf).numpy())
-    walk(None, vjp, mg.ones(2).numpy())
+    walk(y.node, vjp, mg.full((2,), math.inf).array)
+    walk(None, vjp, mg.ones(2).array)
 
 
 def test_the_module_of_a_place_in_a_helper_is_found_further_out():

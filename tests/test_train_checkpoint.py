@@ -139,7 +139,7 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint(tmp_path):
     program = textwrap.dedent(PROGRAM).replace("FOLDER", repr(str(Path(__file__).parent)))
 
     def run(folder, what):
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
         command = [sys.executable, "-c", program, str(folder), what]
         return subprocess.run(command, capture_output=True, text=True, env=environment)
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ..autograd import Variable
-from ..backend import Array, asarray, xp
+from ..backend import Array, asarray, to_numpy
 
 
 def numbers(x, operation):
@@ -32,7 +32,7 @@ def share(mask):
 
 def count(mask):
     """How many of the values of a mask are true."""
-    return int(xp.count_nonzero(mask))
+    return int(mask.sum())
 
 
 def moments(x):
@@ -105,8 +105,8 @@ def gini(x):
 
 
 def concentration(x):
-    """`gini` of an array."""
-    x = abs(x).reshape(-1)
+    """`gini` of an array, worked out on the host."""
+    x = abs(to_numpy(x)).reshape(-1)
     n = x.size
     if not n:
         return math.nan
@@ -121,7 +121,7 @@ def concentration(x):
 @functools.lru_cache(16)
 def ranks(n, dtype):
     """2i - n - 1 for i from 1 to n."""
-    return xp.arange(1 - n, n, 2, dtype=dtype)
+    return np.arange(1 - n, n, 2, dtype=dtype)
 
 
 @np.errstate(all="ignore")
