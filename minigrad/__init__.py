@@ -9,6 +9,7 @@ from .creation import (
 )  # fmt: skip
 from .device import device
 from .dtypes import finfo, get_default_dtype, iinfo, is_floating_point, is_tensor, numel, set_default_dtype
+from .guard import guard
 from .ops.elementwise import (
     abs, acos, add, addcdiv, addcmul, allclose, asin, atan, atan2, bitwise_and, bitwise_left_shift, bitwise_not,
     bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, cos, cosh, div, eq, equal, erf,
@@ -51,5 +52,6 @@ clone, concat, concatenate = Tensor.clone, cat, cat
 moveaxis, swapdims = movedim, swapaxes
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 # torch keeps these under `autograd`, where they cannot stand: they use the tensors that are built on it
+guard(globals(), ("minigrad.creation", "minigrad.ops"))
 vars(autograd).update(gradcheck=gradcheck.gradcheck, gradgradcheck=gradcheck.gradgradcheck, functional=jacobian)
 __version__ = "0.1.0"

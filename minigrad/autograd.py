@@ -76,7 +76,9 @@ class set_grad_enabled(GradMode):
     """Switch recording on or off at once; as a context manager or decorator, for that block or function only."""
 
     def __init__(self, mode_):
-        super().__init__(bool(mode_))
+        if not isinstance(mode_, bool):
+            raise TypeError(f"set_grad_enabled(): expected a bool, got {mode_!r}")
+        super().__init__(mode_)
         self.before, mode.enabled = mode.enabled, self.value
 
     def __enter__(self):
@@ -582,8 +584,20 @@ def run(tensors, gradients, operation, targets, retain_graph, create_graph):
         mode.enabled = previous
 
 
-def sequence(tensors):
-    return [tensors] if isinstance(tensors, Variable) else list(tensors)
+def sequence(tensors, operation):
+    """One Tensor, or several, as a list."""
+    if isinstance(tensors, Variable):
+        return [tensors]
+    tensors = list(tensors) if hasattr(tensors, "__iter__") else [tensors]
+    for x in tensors:
+        if not isinstance(x, Variable):
+            raise TypeError(f"{operation}: expected Tensors, got {type(x).__name__}")
+    return tensors
+
+
+def gradients_of(gradients):
+    """One gradient, or several (None where there is none), as a list; None where none are given."""
+    return gradients if gradients is None else list(gradients) if isinstance(gradients, (list, tuple)) else [gradients]
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
@@ -593,12 +607,11 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     `retain_graph`: keep the graph for a second backward (by default, only under `create_graph`). `create_graph`: record
     the backward itself, so that gradients can be differentiated.
     """
-    inputs = None if inputs is None else sequence(inputs)
+    inputs = None if inputs is None else sequence(inputs, "backward")
     targets = None if inputs is None else {x.current_node() for x in inputs}
     if targets is not None and None in targets:
         raise RuntimeError("backward: one of the inputs does not require grad")
-    grad_tensors = None if grad_tensors is None else sequence(grad_tensors)
-    found = run(sequence(tensors), grad_tensors, "backward", targets, retain_graph, create_graph)
+    found = run(sequence(tensors, "backward"), gradients_of(grad_tensors), "backward", targets, retain_graph, create_graph)
     for node, g in found.items():
         accumulate(node, g, fresh=True)
 
@@ -612,12 +625,11 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     """
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: expected allow_unused to be True or left out where materialize_grads is True")
-    inputs = sequence(inputs)
+    inputs = sequence(inputs, "grad")
     nodes = [x.current_node() for x in inputs]
     if None in nodes:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    grad_outputs = None if grad_outputs is None else sequence(grad_outputs)
-    found = run(sequence(outputs), grad_outputs, "grad", set(nodes), retain_graph, create_graph)
+    found = run(sequence(outputs, "grad"), gradients_of(grad_outputs), "grad", set(nodes), retain_graph, create_graph)
     results = []
     for x, node in zip(inputs, nodes):
         g = found.get(node)

@@ -9,14 +9,15 @@ from . import random
 from .autograd import Variable, wrap
 from .backend import NUMBERS, asarray, canonical, to_numpy, xp
 from .device import check_device
-from .ops import inplace
-from .ops.elementwise import as_dtype, float32, float64, int64, mismatch, result_type
+from .ops import elementwise, inplace
+from .ops.elementwise import as_dtype, fitting, float32, float64, int64, mismatch, result_type
+from .ops.shape import integer
 from .tensor import DTYPES, Tensor
 
 
 def dtype_of(dtype, operation):
     """The NumPy dtype of a `dtype` argument, where minigrad has it."""
-    dtype = xp.dtype(dtype)
+    dtype = elementwise.dtype_of(dtype, operation)
     if dtype not in DTYPES or not dtype.isnative:
         expected = ", ".join(map(str, DTYPES))
         raise TypeError(f"{operation}(): dtype {dtype} is not supported; expected one of {expected}")
@@ -33,6 +34,8 @@ def size_of(sizes, operation):
         raise TypeError(f"{operation}(): expected the size as a tuple of ints, got {sizes!r}") from error
     if min(size, default=0) < 0:
         raise RuntimeError(f"{operation}: Trying to create tensor with negative dimension in size {list(size)}")
+    if math.prod([n for n in size if n]) >= 2**59:  # in bytes, more than a machine can address
+        raise RuntimeError(f"{operation}: Storage size calculation overflowed with sizes={list(size)}")
     return size
 
 
@@ -79,6 +82,7 @@ def from_python(data, dtype):
     except ValueError as error:
         raise ValueError(f"tensor(): expected sequences of equal length at every level, got {data!r:.60}") from error
     if array.dtype.kind not in "biuf" or array.dtype == xp.uint64:
+        first = next((x for x in leaves(data) if not isinstance(x, (bool, int, float, np.generic, np.ndarray))), first)
         if isinstance(first, int):
             raise ValueError(f"tensor(): an integer of {data!r:.60} does not fit into int64")
         error = TypeError if isinstance(first, str) else RuntimeError
@@ -86,11 +90,19 @@ def from_python(data, dtype):
     if dtype is None:
         from_floats = array.dtype == float64 and not isinstance(first, (np.generic, np.ndarray))
         return array.astype(NUMBERS[float]) if from_floats or not array.size else array
-    if array.dtype.kind in "iu" and dtype.kind in "iu" and array.size:
-        limits = np.iinfo(dtype)
-        if array.max() > limits.max or array.min() < (limits.min or -limits.max - 1):
-            raise RuntimeError(f"tensor(): a value of {data!r:.60} cannot be converted to {dtype} without overflow")
+    if array.dtype.kind in "iuf" and dtype.kind in "iu" and array.size:
+        for extreme in (array.max(), array.min()):
+            fitting(extreme.item(), dtype, "tensor")
     return array
+
+
+def leaves(data):
+    """What nested sequences hold, one after the other."""
+    if not isinstance(data, (list, tuple)):
+        yield data
+    else:
+        for x in data:
+            yield from leaves(x)
 
 
 def items(data):
@@ -149,7 +161,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
         raise TypeError(f"full(): expected the size as a tuple of ints, got {size!r}")
     value = number(fill_value, "full")
     dtype = result_type(fill_value) if dtype is None else dtype_of(dtype, "full")
-    return made(xp.full(size_of((size,), "full"), value, dtype), requires_grad)
+    return made(xp.full(size_of((size,), "full"), fitting(value, dtype, "full"), dtype), requires_grad)
 
 
 def like(create):
@@ -183,15 +195,18 @@ def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=
     start, end, step = (number(x, "arange") for x in (start, end, step))
     if step == 0:
         raise RuntimeError("arange: step must be nonzero")
-    if not math.isfinite(start) or not math.isfinite(end):
-        raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
+    if not (math.isfinite(start) and math.isfinite(end)) or math.isnan(step):
+        raise RuntimeError(f"arange: unsupported range: {start} -> {end} in steps of {step}")
     if (end - start) * step < 0:
         raise RuntimeError(
             f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}"
         )
     whole = not any(isinstance(x, float) for x in (start, end, step))
     dtype = dtype_of(dtype, "arange") if dtype is not None else int64 if whole else NUMBERS[float]
-    count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    count = -((start - end) // step) if whole else (end - start) / step
+    if not count < 2**59:
+        raise RuntimeError(f"arange: invalid size, possible overflow? got {start}, {end}, {step}")
+    count = math.ceil(count)
     if dtype.kind in "iu":
         start, step = int(start), int(step)
     return made((xp.arange(count) * step + start).astype(dtype, copy=False), requires_grad)
@@ -208,12 +223,12 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     """`base` to the powers `linspace(start, end, steps)`."""
     check_device(device, "logspace")
     dtype = NUMBERS[float] if dtype is None else dtype_of(dtype, "logspace")
-    return made((base ** spaced(start, end, steps, float64, "logspace")).astype(dtype), requires_grad)
+    return made((number(base, "logspace") ** spaced(start, end, steps, float64, "logspace")).astype(dtype), requires_grad)
 
 
 def spaced(start, end, steps, dtype, operation):
     """The values of `linspace`, counted from the nearer end and rounded as torch does."""
-    start, end, steps = number(start, operation), number(end, operation), operator.index(steps)
+    start, end, steps = number(start, operation), number(end, operation), integer(steps, operation)
     if steps < 0:
         raise RuntimeError(f"{operation}: number of steps must be non-negative, got {steps}")
     rounded = (dtype if dtype.kind == "f" else float32).type
@@ -268,6 +283,7 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
         raise TypeError(f"randint(): expected size to be a tuple of ints, got {size!r}")
     check_device(device, "randint")
     dtype = int64 if dtype is None else dtype_of(dtype, "randint")
+    low, high = integer(low, "randint"), integer(high, "randint")
     draw = generator_of(generator, "randint").randint
     return made(draw(low, high, size_of((size,), "randint"), dtype), requires_grad)
 
@@ -282,7 +298,7 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
     """The integers from 0 to n - 1 in random order."""
     check_device(device, "randperm")
     dtype = int64 if dtype is None else dtype_of(dtype, "randperm")
-    return made(generator_of(generator, "randperm").randperm(n, dtype), requires_grad)
+    return made(generator_of(generator, "randperm").randperm(integer(n, "randperm"), dtype), requires_grad)
 
 
 def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
@@ -293,6 +309,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
         if size is None:
             raise TypeError("normal(): expected a size where mean and std are numbers")
         dtype = NUMBERS[float] if dtype is None else dtype
+        mean, std = number(mean, "normal"), number(std, "normal")
         return made(generator.normal(mean, std, size_of((size,), "normal"), dtype), requires_grad)
     dtype = result_type(mean, std)
     if dtype.kind != "f" or isinstance(mean, Variable) and mean.array.dtype.kind != "f":
@@ -316,7 +333,7 @@ def bernoulli(input, p=None, *, generator=None):
 def multinomial(input, num_samples, replacement=False, *, generator=None):
     """Indices drawn with the (unnormalised) probabilities of each row: (n,) or (rows, n) of int64."""
     generator = generator_of(generator, "multinomial")
-    return made(generator.multinomial(to_numpy(input.array), num_samples, replacement))
+    return made(generator.multinomial(to_numpy(input.array), integer(num_samples, "multinomial"), replacement))
 
 
 # ---------------------------------------------------------------------- the random stream, into a tensor's memory

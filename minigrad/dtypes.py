@@ -4,6 +4,7 @@ from collections import namedtuple
 
 from .autograd import Variable
 from .backend import NUMBERS, xp
+from .ops.elementwise import dtype_of
 
 FloatInfo = namedtuple("FloatInfo", "bits eps max min tiny smallest_normal resolution dtype")
 IntInfo = namedtuple("IntInfo", "bits max min dtype")
@@ -16,7 +17,7 @@ def get_default_dtype():
 
 def set_default_dtype(d):
     """Make float32 (as it is at first), float64 or float16 the default dtype."""
-    dtype = xp.dtype(d)
+    dtype = dtype_of(d, "set_default_dtype")
     if dtype.kind != "f" or dtype.itemsize > 8:
         raise TypeError(
             f"set_default_dtype: only floating-point types are supported as the default type, got {dtype}"
@@ -26,7 +27,7 @@ def set_default_dtype(d):
 
 def finfo(dtype=None):
     """The limits of a floating dtype (None: the default dtype) as Python numbers: `finfo(float32).eps`."""
-    dtype = get_default_dtype() if dtype is None else xp.dtype(dtype)
+    dtype = get_default_dtype() if dtype is None else dtype_of(dtype, "finfo")
     if dtype.kind != "f":
         raise TypeError(f"finfo: expected a floating dtype, got {dtype}; use iinfo for integers")
     info = xp.finfo(dtype)
@@ -37,7 +38,7 @@ def finfo(dtype=None):
 
 def iinfo(dtype):
     """The limits of an integer dtype: `iinfo(int64).max`."""
-    dtype = xp.dtype(dtype)
+    dtype = dtype_of(dtype, "iinfo")
     if dtype.kind not in "iu":
         raise TypeError(f"iinfo: expected an integer dtype, got {dtype}; use finfo for floating ones")
     info = xp.iinfo(dtype)

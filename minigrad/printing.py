@@ -51,11 +51,16 @@ def set_printoptions(
     None leaves an option as it is, but makes `sci_mode` automatic again. `profile`: "default", "short"
     (2 digits, 2 items at the edges) or "full" (nothing left out); it comes first.
     """
-    if profile is not None:
-        if profile not in PROFILES:
-            raise ValueError(f"set_printoptions: expected a profile of {list(PROFILES)}, got {profile!r}")
-        options.__dict__.update(dataclasses.asdict(PROFILES[profile]))
+    if profile is not None and profile not in PROFILES:
+        raise ValueError(f"set_printoptions: expected a profile of {list(PROFILES)}, got {profile!r}")
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    for name, value in given.items():
+        if value is not None and not (isinstance(value, (int, float)) and value >= 0):
+            raise ValueError(f"set_printoptions: expected {name} to be a number of at least 0, got {value!r}")
+    if isinstance(precision, float):
+        raise ValueError(f"set_printoptions: expected precision to be an int, got {precision}")
+    if profile is not None:
+        options.__dict__.update(dataclasses.asdict(PROFILES[profile]))
     options.__dict__.update({name: value for name, value in given.items() if value is not None})
     options.sci_mode = sci_mode
 

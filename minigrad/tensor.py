@@ -1,5 +1,6 @@
 """`Tensor`: torch's methods and operators, each a thin call into `ops`."""
 
+import builtins
 import copy
 import math
 
@@ -8,6 +9,7 @@ from .autograd import Hooks, Leaf, RemovableHandle, Variable, Version, new, regi
 from .backend import COMPARABLE, NUMBERS, RAW, address, asarray, canonical, on_gpu, to_numpy, xp
 from .device import check_device, device_of
 from .device import device as Device
+from .guard import guarded
 from .ops import diagonal, extreme, gather, histograms, index, inplace, join, linalg, reduce, running, shape, sorting
 from .ops import elementwise as e
 from .ops.inplace import in_place
@@ -54,10 +56,15 @@ class Tensor(Variable):
 
     def __new__(cls, *data):
         if len(data) == 1 and not isinstance(data[0], int):
-            values = data[0].array if isinstance(data[0], Variable) else data[0]
-            array = asarray(values).astype(NUMBERS[float])
+            values = asarray(data[0].array if isinstance(data[0], Variable) else data[0])
+            if values.dtype.kind not in "biuf":
+                raise TypeError(f"Tensor: expected sizes or numbers, got {data[0]!r:.60}")
+            array = values.astype(NUMBERS[float])
         else:
-            array = xp.empty(data or (0,), NUMBERS[float])
+            sizes = shape.sizes_of(data, "Tensor") or (0,)
+            if min(sizes) < 0:
+                raise RuntimeError(f"Tensor: Trying to create tensor with negative dimension in size {list(sizes)}")
+            array = xp.empty(sizes, NUMBERS[float])
         self = new(cls)
         self.array, self.node, self.version, self.origin = array, None, Version(), None
         return self
@@ -132,6 +139,8 @@ class Tensor(Variable):
 
     @requires_grad.setter
     def requires_grad(self, value):
+        if not isinstance(value, builtins.bool):
+            raise RuntimeError(f"requires_grad must be a bool, got {type(value).__name__}")
         if not self.is_leaf:
             if not value:
                 raise RuntimeError(
@@ -179,6 +188,8 @@ class Tensor(Variable):
 
     @data.setter
     def data(self, value):
+        if not isinstance(value, Variable):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         self.array = value.array
         if self.node is not None:
             self.node.shape = value.array.shape
@@ -355,7 +366,7 @@ class Tensor(Variable):
             else:
                 dtype = a
         check_device(device, "to")
-        y = self if dtype is None else e.as_dtype(self, xp.dtype(dtype))
+        y = self if dtype is None else e.as_dtype(self, e.dtype_of(dtype, "to"))
         return y.clone() if copy and y is self else y
 
     def type(self, dtype=None):
@@ -393,7 +404,7 @@ class Tensor(Variable):
 
     def type_as(self, other):
         """The tensor in the dtype of another."""
-        return self.to(other.dtype)
+        return e.as_dtype(self, e.raw_of(other, "type_as").dtype)
 
     # ---------------------------------------------------------------------------------------------- operators
 
@@ -472,7 +483,8 @@ METHODS = {
 }
 for module, names in METHODS.items():
     for name in names.split():
-        setattr(Tensor, name, getattr(module, name))
+        method = getattr(module, name)
+        setattr(Tensor, name, guarded(method) if module in (gather, linalg) else method)  # those take more Tensors
 for name in METHODS[e].split():
     if name not in ("allclose", "equal", "fmax", "fmin", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum"):
         setattr(Tensor, name + "_", in_place(getattr(e, name)))

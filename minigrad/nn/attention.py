@@ -83,7 +83,7 @@ class MultiheadAttention(Module):
         """
         if is_causal and attn_mask is None:
             raise RuntimeError("MultiheadAttention: Need attn_mask if specifying the is_causal hint.")
-        batched = query.ndim == 3
+        batched = query.array.ndim == 3
         if query.ndim not in (2, 3) or query.ndim != key.ndim or key.ndim != value.ndim:
             raise AssertionError(
                 "MultiheadAttention: query, key and value should be unbatched 2D or batched 3D tensors, got "

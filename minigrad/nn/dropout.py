@@ -1,6 +1,7 @@
 """Dropout layers: they act in training, drawing from the default random stream."""
 
 from . import functional as F
+from .functional.dropout import check_probability
 from .module import Module
 
 
@@ -9,8 +10,7 @@ class DropoutBase(Module):
 
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        check_probability(p, type(self).__name__)
         self.p, self.inplace = p, inplace
 
     def extra_repr(self):

@@ -6,6 +6,7 @@ import warnings
 from ..autograd import no_grad, wrap
 from ..backend import xp
 from ..creation import empty_like, randn, randperm
+from ..guard import guarded
 from ..ops.elementwise import where
 
 GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
@@ -209,3 +210,7 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
         zeros = randperm(rows)[: math.ceil(sparsity * rows)]  # from the default stream, as in torch
         tensor[zeros, column] = 0
     return tensor
+
+
+for name in [name for name in globals() if name.endswith("_") and not name.startswith("_")]:
+    globals()[name] = guarded(globals()[name])

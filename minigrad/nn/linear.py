@@ -69,7 +69,8 @@ class Unflatten(Module):
 
     def __init__(self, dim, unflattened_size):
         super().__init__()
-        if not isinstance(dim, int) or not all(isinstance(n, int) for n in unflattened_size):
+        sizes = isinstance(unflattened_size, (tuple, list)) and all(isinstance(n, int) for n in unflattened_size)
+        if not isinstance(dim, int) or not sizes:
             raise TypeError(
                 f"unflattened_size must be a tuple of ints and dim an int, got {unflattened_size!r} "
                 f"and {dim!r}"

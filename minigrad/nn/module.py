@@ -4,6 +4,7 @@ from collections import namedtuple
 from collections.abc import Mapping
 
 from ..autograd import RemovableHandle, Version, new
+from ..guard import explained
 from ..tensor import Tensor, float16, float32, float64
 from .hooks import BackwardHooks
 
@@ -21,6 +22,8 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __new__(cls, data=None, requires_grad=True):
+        if data is not None and not isinstance(data, Tensor):
+            raise TypeError(f"Parameter: expected a Tensor, got {type(data).__name__}")
         self = new(cls)
         self.array = (Tensor() if data is None else data).array
         self.node, self.version, self.origin = None, Version(), None
@@ -56,7 +59,13 @@ class Module:
     def __call__(self, *args, **kwargs):
         if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
             return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            return self.forward(*args, **kwargs)
+        except AttributeError as error:
+            better = explained(error, type(self).__name__)
+            if better is None:
+                raise
+            raise better from error
 
     # ------------------------------------------------------------------------------------------- registration
 

@@ -5,12 +5,13 @@ import math
 from ..autograd import Variable, changed, wrap
 from ..backend import xp
 from ..ops.join import cat
-from ..ops.shape import reshape
+from ..ops.shape import listed, reshape
 
 
-def with_gradients(parameters):
+def with_gradients(parameters, operation):
+    """The gradients that there are, of one parameter or of several."""
     parameters = [parameters] if isinstance(parameters, Variable) else parameters
-    return [p.grad for p in parameters if p.grad is not None]
+    return [p.grad for p in listed(parameters, operation) if p.grad is not None]
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
@@ -20,7 +21,8 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     largest absolute value. With `error_if_nonfinite`, RuntimeError where the norm is nan or infinite.
     Source: Pascanu et al., On the difficulty of training recurrent neural networks, 2013.
     """
-    gradients, order = with_gradients(parameters), float(norm_type)
+    gradients, order = with_gradients(parameters, "clip_grad_norm_"), float(norm_type)
+    max_norm = float(max_norm)
     if not gradients:
         return wrap(xp.zeros((), "float32"))
     norms = [xp.linalg.norm(grad.array.reshape(-1), order) for grad in gradients]
@@ -40,14 +42,14 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
 def clip_grad_value_(parameters, clip_value):
     """Clip every element of the gradients of the parameters to [-clip_value, clip_value], in place."""
     clip_value = float(clip_value)
-    for grad in with_gradients(parameters):
+    for grad in with_gradients(parameters, "clip_grad_value_"):
         xp.clip(grad.array, -clip_value, clip_value, grad.array)
         changed(grad)
 
 
 def parameters_to_vector(parameters):
     """All parameters, one after the other, as one vector; differentiable."""
-    return cat([reshape(p, (-1,)) for p in parameters])
+    return cat([reshape(p, (-1,)) for p in listed(parameters, "parameters_to_vector")])
 
 
 def vector_to_parameters(vec, parameters):

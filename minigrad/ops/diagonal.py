@@ -4,7 +4,7 @@ from ..autograd import primitive, view
 from ..backend import on_gpu, xp
 from .elementwise import copied
 from .reduce import sum
-from .shape import dim_of
+from .shape import dim_of, integer
 
 # -------------------------------------------------------------------------------------------------------- diagonals
 
@@ -51,6 +51,7 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
 
 def diag(input, diagonal=0):
     """The matrix with a vector on its diagonal, or a copy of the diagonal of a matrix."""
+    diagonal = integer(diagonal, "diag")
     if input.array.ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.array.ndim}D")
     if input.array.ndim == 1:
@@ -79,7 +80,7 @@ def triangle(function, name, doc):
     def half(input, diagonal=0):
         if input.array.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, got {input.array.ndim}")
-        return kept(input, diagonal)
+        return kept(input, integer(diagonal, name))
 
     half.__name__ = half.__qualname__ = name
     half.__doc__ = doc

@@ -3,6 +3,7 @@
 import math
 import string
 
+from ..autograd import Variable
 from .diagonal import diagonal_
 from .linalg import matmul
 from .reduce import sum
@@ -20,6 +21,8 @@ def einsum(equation, *operands):
     letters. Operands are multiplied from left to right, each time by one batched matrix product.
     """
     if not isinstance(equation, str):
+        if not isinstance(equation, Variable):
+            raise TypeError(f"einsum(): expected the equation as text, got {type(equation).__name__}")
         equation, operands = spelled(equation, *operands)
     operands = listed(operands, "einsum")
     if len({x.array.dtype for x in operands}) > 1:

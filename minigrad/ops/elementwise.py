@@ -47,7 +47,7 @@ def result_type(*operands):
         if x.__class__ in NUMBERS:
             ranks[2].append(NUMBERS[x.__class__])
         else:
-            x = x.array if isinstance(x, Variable) else x
+            x = x.array if isinstance(x, Variable) else raw(x, "result_type")
             ranks[x.ndim == 0].append(x.dtype)
     for dtypes in ranks:
         if dtypes:
@@ -67,6 +67,14 @@ def cast(x, dtype, source):
 cast.vjp(lambda g, dtype, source: cast(g, source, dtype))
 
 
+def dtype_of(dtype, operation):
+    """The dtype that a `dtype` argument means, or a TypeError."""
+    try:
+        return xp.dtype(dtype)
+    except TypeError as error:
+        raise TypeError(f"{operation}(): expected a dtype, such as float32, got {dtype!r}") from error
+
+
 def as_dtype(x, dtype):
     """The operand (a Tensor, a raw array or a number) in the given dtype, itself where it has that already."""
     if x.__class__ in NUMBERS:
@@ -83,6 +91,15 @@ def raw(x, operation):
     if isinstance(x, RAW):
         return x
     raise TypeError(f"{operation}(): expected a Tensor, got {type(x).__name__}")
+
+
+def fitting(x, dtype, operation):
+    """The operand, or torch's error where it is a number that an integer dtype cannot hold."""
+    if x.__class__ in NUMBERS and dtype.kind in "iu":
+        limits = xp.iinfo(dtype)
+        if not math.isfinite(x) or not (limits.min or -limits.max - 1) <= x <= limits.max:
+            raise RuntimeError(f"{operation}: value {x} cannot be converted to {dtype} without overflow")
+    return x
 
 
 def operand(x, operation):
@@ -377,6 +394,8 @@ neg.vjp(lambda g: -g)
 
 @unary
 def abs(x):
+    if x.dtype is boolean:
+        raise NotImplementedError("abs: not defined for bool")
     return xp.abs(x)
 
 
@@ -506,6 +525,8 @@ reciprocal.vjp(lambda g, y: -g * y * y)
 
 @binary
 def hypot(a, b):
+    if a.dtype.kind != "f":
+        raise NotImplementedError(f"hypot: not defined for {a.dtype}")
     return xp.hypot(a, b)
 
 
@@ -772,6 +793,8 @@ for step in (floor, ceil, trunc, round_):
 
 def round(input, *, decimals=0):
     """The nearest whole number, of two the even one; or the nearest with `decimals` digits after the point."""
+    if decimals.__class__ is not int:
+        raise TypeError(f"round(): expected decimals to be an int, got {decimals!r}")
     if decimals == 0:
         return round_(input)
     if input.dtype.kind != "f":
@@ -793,6 +816,8 @@ frac.vjp(lambda g: g)
 
 @unary
 def relu(x):
+    if x.dtype is boolean:
+        raise RuntimeError("relu: Boolean inputs not supported for relu")
     return rectified(x)
 
 
@@ -846,6 +871,10 @@ nan_to_num_.vjp(lambda g, x: g * isfinite(x))
 
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
     """NaN, infinity and minus infinity replaced; the last two by default by the largest and least finite number."""
+    raw_of(input, "nan_to_num")
+    for value in (nan, posinf, neginf):
+        if value is not None:
+            operand(value, "nan_to_num")
     return nan_to_num_(input, 0.0 if nan is None else nan, posinf, neginf)
 
 
@@ -874,12 +903,13 @@ def where(condition, input=None, other=None):
 
 def masked_fill(input, mask, value):
     """The input with `value` (a number or a 0-d Tensor) where the boolean `mask` holds; both broadcast."""
-    if mask.dtype != boolean:
-        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
+    if mask.array.dtype != boolean:
+        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.array.dtype}")
     if isinstance(value, Variable) and value.array.ndim:
         shape = value.array.shape
         raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got shape {shape}")
-    return broadcasting(where_, as_dtype(operand(value, "masked_fill"), input.dtype), input, mask)
+    value = fitting(operand(value, "masked_fill"), input.array.dtype, "masked_fill")
+    return broadcasting(where_, as_dtype(value, input.array.dtype), input, mask)
 
 
 # ------------------------------------------------------------------------------------------ comparisons and logic
@@ -935,14 +965,19 @@ def bitwise_not(x):
     return ~x
 
 
-@binary
-def bitwise_left_shift(a, b):
-    return a << b
+def shifts(function):
+    """A shift of integers, where NumPy would make integers of booleans."""
+
+    def shift(a, b):
+        if a.dtype.kind == "b":
+            raise undefined(function.__name__, a)
+        return function(a, b)
+
+    shift.__name__ = "bitwise_" + function.__name__
+    return binary(shift)
 
 
-@binary
-def bitwise_right_shift(a, b):
-    return a >> b
+bitwise_left_shift, bitwise_right_shift = shifts(xp.left_shift), shifts(xp.right_shift)
 
 
 @unary
@@ -985,7 +1020,7 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     a, b = raw_of(input, "isclose"), raw_of(other, "isclose")
     if a.dtype != b.dtype:
         raise RuntimeError(f"isclose: expected two tensors of one dtype, got {a.dtype} and {b.dtype}")
-    if rtol < 0 or atol < 0:
+    if not (operand(rtol, "isclose") >= 0 and operand(atol, "isclose") >= 0):
         raise RuntimeError(f"isclose: rtol and atol must be greater than or equal to zero, but got {rtol} and {atol}")
     if a.dtype.kind != "f":
         a, b = a.astype(float64), b.astype(float64)

@@ -178,7 +178,8 @@ def source_for(input, dim, index, source, operation):
     expected = (*shape[:dim], at.size, *shape[dim + 1 :])
     if lifted(source).array.shape != expected:
         raise RuntimeError(f"{operation}: expected source of shape {list(expected)}, got {list(source.array.shape)}")
-    return (*(ALL,) * dim, checked(at, shape[dim], operation)), lifted(source)
+    kind = IndexError if operation == "index_copy" else RuntimeError
+    return (*(ALL,) * dim, checked(at, shape[dim], operation, kind)), lifted(source)
 
 
 def index_add(input, dim, index, source, *, alpha=1):
@@ -201,6 +202,8 @@ def index_fill(input, dim, index, value):
         if value.array.ndim:
             raise RuntimeError(f"index_fill: expected a number or a 0-d value, got shape {value.array.shape}")
         value = as_dtype(value, input.array.dtype)
+    elif value.__class__ not in NUMBERS:
+        raise TypeError(f"index_fill(): expected value to be a number or a 0-d Tensor, got {value!r}")
     x = lifted(input)
     n = x.array.shape[dim]
     if not within(at + n, 2 * n):

@@ -93,6 +93,8 @@ def bincount(input, weights=None, minlength=0):
     values = input.array
     if values.dtype.kind not in "iu" or values.ndim != 1 or values.size and int(values.min()) < 0:
         raise RuntimeError(f"bincount: expected a vector of integers >= 0, got {values.dtype} of shape {values.shape}")
+    if integer(minlength, "bincount") < 0:
+        raise RuntimeError(f"bincount: minlength should be >= 0, got {minlength}")
     if weights is None:
         return wrap(counts(values, minlength=minlength).astype(int64))
     weights = weights.array

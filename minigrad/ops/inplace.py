@@ -2,7 +2,7 @@
 
 from ..autograd import Leaf, Variable, changed, mode, primitive, tick, wrap
 from ..backend import Array, constant, xp
-from .elementwise import CATEGORY, NUMBERS, add, as_dtype, div, mul, operand, sub, sum_to, zeros_of
+from .elementwise import CATEGORY, NUMBERS, add, as_dtype, div, fitting, mul, operand, sub, sum_to, zeros_of
 from .index import parse, put, slice_
 
 
@@ -111,7 +111,7 @@ def copy_(self, src):
 
 def fill_(self, value):
     """Set every element to `value`, a number or a 0-d tensor."""
-    value = as_dtype(operand(value, "fill_"), self.array.dtype)
+    value = as_dtype(fitting(operand(value, "fill_"), self.array.dtype, "fill_"), self.array.dtype)
     if value.ndim:
         raise RuntimeError(f"fill_ only supports a 0-dimension value tensor but got shape {tuple(value.shape)}")
     return store(self, overwrite(self, value))
@@ -127,7 +127,7 @@ def setitem(self, index, value):
     value = operand(value, "setitem")
     if isinstance(value, Array):
         raise TypeError("setitem(): expected a Tensor or a number, got an array; make it a tensor first")
-    value = as_dtype(value, self.array.dtype)
+    value = as_dtype(fitting(value, self.array.dtype, "setitem"), self.array.dtype)
     basic, advanced = parse(index, self.array.shape)
     target = self if basic is None else slice_(self, basic)
     shape = target.array.shape if advanced is None else target.array[advanced].shape

@@ -1,6 +1,5 @@
 """Joining tensors, cutting one into pieces, and repeating or turning it round."""
 
-import operator
 from itertools import accumulate
 
 from ..autograd import Variable, primitive, view, wrap
@@ -48,10 +47,10 @@ def sequence(tensors, operation):
     """A non-empty sequence of Tensors as a list."""
     if isinstance(tensors, Variable):
         raise TypeError(f"{operation}(): argument 'tensors' must be a sequence of Tensors, not a Tensor")
-    tensors = list(tensors)
+    tensors = listed(tensors, operation)
     if not tensors:
-        raise ValueError(f"{operation}(): expected a non-empty list of Tensors")
-    return listed(tensors, operation)
+        raise (ValueError if operation == "cat" else RuntimeError)(f"{operation}(): expected a non-empty list of Tensors")
+    return tensors
 
 
 def cat(tensors, dim=0, *, axis=None):
@@ -74,8 +73,8 @@ def cat(tensors, dim=0, *, axis=None):
 
 def stack(tensors, dim=0, *, axis=None):
     """The tensors, all of one shape, along a new dimension."""
-    tensors = list(tensors)
-    shapes = {x.array.shape for x in listed(tensors, "stack")}
+    tensors = listed(tensors, "stack")
+    shapes = {x.array.shape for x in tensors}
     if len(shapes) != 1:
         got = f"got {sorted(shapes)}" if shapes else "got none"
         raise RuntimeError(f"stack expects a non-empty list of tensors of equal size; {got}")
@@ -186,7 +185,7 @@ def tensor_split(input, indices_or_sections, dim=0):
     if isinstance(cuts, Variable):
         cuts = cuts.array.tolist()
     if isinstance(cuts, (tuple, list)):  # in any order, so the pieces may overlap
-        front, stops = (slice(None),) * dim, [*map(operator.index, cuts), length]
+        front, stops = (slice(None),) * dim, [*(integer(n, "tensor_split") for n in cuts), length]
         return tuple(slice_(input, (*front, slice(a, b))) for a, b in zip([0, *stops], stops))
     n = integer(cuts, "tensor_split")
     if n < 1:
@@ -221,7 +220,7 @@ def repeat_vjp(g, repeats, shape):
 
 def repeat(input, *repeats):
     """Copies of the tensor side by side, `repeats[i]` along dimension i; more numbers add dimensions in front."""
-    repeats, ndim = sizes_of(repeats), input.array.ndim
+    repeats, ndim = sizes_of(repeats, "repeat"), input.array.ndim
     if len(repeats) < ndim or min(repeats, default=0) < 0:
         raise RuntimeError(f"repeat: expected {ndim} or more numbers >= 0, got {list(repeats)}")
     return repeat_(input, repeats) if repeats else copied(input)
@@ -229,7 +228,7 @@ def repeat(input, *repeats):
 
 def tile(input, *repeats, dims=None):
     """`repeat` where fewer numbers than dimensions count for the last ones."""
-    repeats = sizes_of(repeats if dims is None else (dims,))
+    repeats = sizes_of(repeats if dims is None else (dims,), "tile")
     return repeat(input, (1,) * (input.array.ndim - len(repeats)) + repeats)
 
 
@@ -272,7 +271,7 @@ def flip(input, *order, dims=None):
     """A copy with the order of the elements reversed along each of `dims`."""
     if not order and dims is None:
         raise TypeError("flip(): expected dims, got none")
-    dims = sizes_of(order if dims is None else (dims,))
+    dims = sizes_of(order if dims is None else (dims,), "flip")
     return flip_(input, dims_of(dims, input.array.ndim, "flip") if dims else ())
 
 
@@ -286,10 +285,10 @@ roll_.vjp(lambda g, shifts, dims: roll_(g, tuple(-n for n in shifts), dims))
 
 def roll(input, shifts, dims=None):
     """The elements moved by `shifts` along `dims`, round the end; of the flattened tensor where `dims` is None."""
-    shifts = sizes_of((shifts,))
+    shifts = sizes_of((shifts,), "roll")
     if dims is None and len(shifts) == 1:
         return reshape_(roll_(reshape_(input, (input.array.size,)), shifts, (0,)), input.array.shape)
-    dims = () if dims is None else tuple(dim_of(d, input.array.ndim, "roll") for d in sizes_of((dims,)))
+    dims = () if dims is None else tuple(dim_of(d, input.array.ndim, "roll") for d in sizes_of((dims,), "roll"))
     if len(shifts) != len(dims) or not shifts:
         raise RuntimeError(f"roll: shifts and dimensions must align. shifts: {len(shifts)}, dims: {len(dims)}")
     return roll_(input, shifts, dims)
@@ -300,7 +299,7 @@ def rot90(input, k=1, dims=(0, 1)):
     ndim = input.array.ndim
     if len(dims) != 2 or ndim < 2:
         raise RuntimeError(f"rot90: expected 2 dims of a tensor that has 2 or more, got {dims} of {ndim}")
-    first, second = (dim_of(d, ndim, "rot90") for d in dims)
+    k, (first, second) = integer(k, "rot90"), (dim_of(d, ndim, "rot90") for d in dims)
     if first == second:
         raise RuntimeError(f"rot90: expected rotation dims to be different, but got {dims}")
     turned = flip_(input, ((), (second,), (first, second), (first,))[k % 4])

@@ -6,7 +6,7 @@ import math
 
 from ..autograd import primitive, wrap
 from ..backend import NUMBERS, constant, range_watched, total, xp
-from .elementwise import as_dtype, boolean, broadcast_to, exp, float32, int64
+from .elementwise import as_dtype, boolean, broadcast_to, dtype_of, exp, float32, int64
 from .shape import dim_of, dims_of, reshape_
 
 float16, float64 = map(xp.dtype, ("float16", "float64"))
@@ -45,7 +45,7 @@ def renamed(dim, keepdim, names, operation):
 
 def floating(input, operation, dtype=None):
     """The input as `dtype`, or as it is where its dtype is floating; else torch's error."""
-    dtype = input.array.dtype if dtype is None else xp.dtype(dtype)
+    dtype = input.array.dtype if dtype is None else dtype_of(dtype, operation)
     if dtype.kind != "f":
         raise RuntimeError(f"{operation}(): expected a floating point dtype, got {dtype}; it can be given as `dtype`")
     return input if input.array.dtype is dtype else as_dtype(input, dtype)
@@ -63,7 +63,7 @@ def accumulated(primitive_, input, dtype, *options):
     Integers are added up in int64, and float16, as in torch, in float32: in between, its range could be too small.
     """
     own = input.array.dtype
-    dtype = xp.dtype(dtype or (own if own.kind == "f" else int64))
+    dtype = dtype_of(dtype or (own if own.kind == "f" else int64), primitive_.__name__)
     inner = int64 if dtype.kind != "f" else float32 if dtype is float16 else dtype
     return as_dtype(primitive_(as_dtype(as_dtype(input, dtype), inner), *options), dtype)
 
@@ -164,6 +164,8 @@ def moment(primitive_, input, dim, unbiased, keepdim, correction, names):
         correction = 1 if unbiased is None else int(unbiased)
     elif unbiased is not None:
         raise TypeError(f"{name}(): expected correction or unbiased, got both")
+    elif correction.__class__ not in NUMBERS:
+        raise TypeError(f"{name}(): expected correction to be a number, got {correction!r}")
     shape = input.array.shape
     dims = dims_of(dim, len(shape), name)
     divisor = builtins.max(count(shape, dims) - correction, 0)

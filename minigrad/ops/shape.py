@@ -5,7 +5,7 @@ import operator
 
 from ..autograd import Variable, view, wrap
 from ..backend import expanded, xp
-from .elementwise import sum_to
+from .elementwise import raw_of, sum_to
 from .layout import images_last, own_order
 
 # ----------------------------------------------------------------------------------------- dimensions and sizes
@@ -45,11 +45,14 @@ def dims_of(dim, ndim, operation):
     return tuple(dims) if ndim and dims else tuple(range(ndim))
 
 
-def sizes_of(sizes):
+def sizes_of(sizes, operation):
     """The sizes of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
-    if len(sizes) == 1 and not isinstance(sizes[0], int) and hasattr(sizes[0], "__iter__"):
+    if len(sizes) == 1 and not isinstance(sizes[0], (int, str)) and hasattr(sizes[0], "__iter__"):
         sizes = sizes[0]
-    return tuple(map(operator.index, sizes))
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError as error:
+        raise TypeError(f"{operation}(): expected ints, got {list(sizes)}") from error
 
 
 # ------------------------------------------------------------------------------------------------------- reshaping
@@ -67,16 +70,21 @@ def reshape(input, *sizes, shape=None):
     """The same elements in another shape; one size may be -1. A view where memory order allows, else a copy."""
     size = sizes if shape is None else (shape,)
     if len(size) == 1 and size[0].__class__ is not int:
-        size = sizes_of(size)
-    for n in size:
-        if n < -1:
-            raise RuntimeError(f"reshape: invalid shape dimension {n}, got shape {list(size)}")
+        size = sizes_of(size, "reshape")
+    elif not size:
+        raise TypeError("reshape(): expected the shape, got nothing")
+    try:
+        for n in size:
+            if n < -1:
+                raise RuntimeError(f"reshape: invalid shape dimension {n}, got shape {list(size)}")
+    except TypeError as error:
+        raise TypeError(f"reshape(): expected ints, got {list(size)}") from error
     if images_last(input.array):
         input = own_order(input)
     try:
         return reshape_(input, size)  # the array library works out what -1 stands for
-    except ValueError as error:
-        raise misfit(size, input.array) from error
+    except (ValueError, TypeError) as error:
+        raise misfit(sizes_of(size, "reshape"), input.array) from error
 
 
 def misfit(size, array):
@@ -100,6 +108,8 @@ def view_as_shape(input, *shape):
     if not shape:
         raise TypeError("view(): expected sizes or a dtype, got nothing")
     if isinstance(shape[0], xp.dtype):
+        if len(shape) > 1:
+            raise TypeError(f"view(): expected sizes or one dtype, got {shape}")
         return view_as_dtype(input, *shape)
     y = reshape(input, *shape)
     if y.origin is None and input.origin is None and images_last(input.array):  # an order that torch's user never sees
@@ -127,7 +137,7 @@ def view_as_dtype(input, dtype):
 
 def view_as(input, other):
     """`view` in the shape of another tensor."""
-    return view_as_shape(input, other.array.shape)
+    return view_as_shape(input, raw_of(other, "view_as").shape)
 
 
 def ravel(input):
@@ -147,7 +157,9 @@ def flatten(input, start_dim=0, end_dim=-1):
 def unflatten(input, dim, sizes):
     """The dimension `dim` as several, of the given `sizes`; one may be -1."""
     shape = input.array.shape
-    dim, sizes = dim_of(dim, len(shape), "unflatten"), sizes_of((sizes,))
+    if isinstance(sizes, int):
+        raise TypeError(f"unflatten(): expected sizes as a tuple of ints, got {sizes!r}")
+    dim, sizes = dim_of(dim, len(shape), "unflatten"), sizes_of((sizes,), "unflatten")
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
     rest = math.prod([n for n in sizes if n != -1])
@@ -189,7 +201,7 @@ permute_.vjp(lambda g, dims: permute_(g, inverse(dims)))
 
 def permute(input, *order, dims=None):
     """The dimensions in the order `dims`."""
-    dims, ndim = sizes_of(order if dims is None else (dims,)), input.array.ndim
+    dims, ndim = sizes_of(order if dims is None else (dims,), "permute"), input.array.ndim
     order = tuple(dim_of(d, ndim, "permute") for d in dims)
     if sorted(order) != list(range(ndim)):
         raise RuntimeError(f"permute(): expected each of the {ndim} dimensions once, got dims {dims}")
@@ -255,7 +267,7 @@ expand_.vjp(lambda g, shape: sum_to(g, shape))
 
 def expand(input, *sizes):
     """Dimensions of size 1 repeated to `sizes` without copying; -1 keeps a size, new dimensions go in front."""
-    sizes, shape = sizes_of(sizes), input.array.shape
+    sizes, shape = sizes_of(sizes, "expand"), input.array.shape
     extra = len(sizes) - len(shape)
     size = tuple(shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(sizes))
     if extra < 0 or any(n < 0 or i >= extra and shape[i - extra] not in (1, n) for i, n in enumerate(size)):
@@ -265,7 +277,7 @@ def expand(input, *sizes):
 
 def expand_as(input, other):
     """`expand` to the shape of another tensor."""
-    return expand(input, other.array.shape)
+    return expand(input, raw_of(other, "expand_as").shape)
 
 
 def broadcast_to(input, size):
@@ -286,6 +298,9 @@ def broadcast_tensors(*tensors):
 
 def listed(tensors, operation):
     """The Tensors of `f(a, b)` or `f([a, b])` as a list."""
+    if not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{operation}(): expected a sequence of Tensors, got {type(tensors).__name__}")
+    tensors = list(tensors)
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tensors[0]
     for i, x in enumerate(tensors):

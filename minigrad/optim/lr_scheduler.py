@@ -84,6 +84,8 @@ class LRScheduler:
 
     def load_state_dict(self, state_dict):
         """Go on from a `state_dict`; load the optimiser's after making this: it sets learning rates."""
+        if not isinstance(state_dict, dict):
+            raise TypeError(f"load_state_dict: expected a dict, got {type(state_dict).__name__}")
         self.__dict__.update({name: value for name, value in state_dict.items() if name not in self.unsaved})
 
 

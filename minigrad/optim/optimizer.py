@@ -5,7 +5,7 @@ from collections import defaultdict
 from copy import deepcopy
 
 from ..autograd import Variable, changed, enable_grad, wrap
-from ..backend import constant, xp
+from ..backend import NUMBERS, constant, xp
 
 
 class Optimizer:
@@ -22,6 +22,8 @@ class Optimizer:
                 f"shape {tuple(params.shape)}"
             )
         self.defaults, self.state, self.param_groups = defaults, defaultdict(dict), []
+        if not hasattr(params, "__iter__"):
+            raise TypeError(f"{type(self).__name__}: params should be an iterable of Tensors or dicts, got {params!r}")
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -32,7 +34,11 @@ class Optimizer:
         """Add a copy of a dict with "params" and the settings in which it differs from the defaults."""
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
+        if "params" not in param_group:
+            raise KeyError(f"param_group must have 'params', but has only {sorted(param_group)}")
         params = param_group["params"]
+        if not hasattr(params, "__iter__"):
+            raise TypeError(f"optimizer can only optimize Tensors, but got a {type(params).__name__}")
         if isinstance(params, set):
             raise TypeError("optimizer parameters need a fixed order, which a set has not; use a list")
         params = [params] if isinstance(params, Variable) else list(params)
@@ -129,6 +135,11 @@ class Optimizer:
 
     def load_state_dict(self, state_dict):
         """Take over a copy of a `state_dict`, state and settings; nothing changes where it does not fit."""
+        if not isinstance(state_dict, dict) or not all(isinstance(state_dict.get(k, []), t) for k, t in PARTS.items()):
+            raise TypeError(f"load_state_dict: expected a dict with 'state' and 'param_groups', got {state_dict!r:.60}")
+        for name in PARTS:
+            if name not in state_dict:
+                raise KeyError(f"load_state_dict: expected 'state' and 'param_groups', got {list(state_dict)}")
         groups = deepcopy(state_dict["param_groups"])
         sizes, expected = ([len(g["params"]) for g in those] for those in (groups, self.param_groups))
         if sizes != expected:
@@ -153,6 +164,9 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+PARTS = {"param_groups": (list, tuple), "state": (dict, list)}  # what a state_dict holds
 
 
 def own_copy(name, value, p):
@@ -180,9 +194,14 @@ def check(**settings):
     """Refuse what is no number or negative, and betas outside of [0, 1); lr may be a Tensor of one."""
     for name, value in settings.items():
         betas = name == "betas"
+        if betas and not (isinstance(value, (tuple, list)) and len(value) == 2):
+            raise TypeError(f"betas: expected two numbers, got {value!r}")
         for i, number in enumerate(value if betas else (value,)):
             label = f"beta parameter at index {i}" if betas else LABELS.get(name, f"{name} value")
             if isinstance(number, Variable) and (name != "lr" or number.numel() != 1):
-                raise TypeError(f"{label}: expected a number, got a Tensor of shape {tuple(number.shape)}")
+                error = ValueError if name == "lr" else TypeError  # as torch has it
+                raise error(f"{label}: expected a number, got a Tensor of shape {tuple(number.shape)}")
+            if not isinstance(number, (Variable, *NUMBERS, xp.generic)):
+                raise TypeError(f"{label}: expected a number, got {number!r}")
             if not 0 <= number or betas and not number < 1:
                 raise ValueError(f"Invalid {label}: {number}")

@@ -13,6 +13,9 @@ def accuracy(prediction, target, dim=1):
 
     prediction: (N, C, ...) with the C classes along `dim`; target: integers of the same shape without that dimension.
     """
+    for x in (prediction, target):
+        if not isinstance(x, Variable):
+            raise TypeError(f"accuracy: expected Tensors, got {type(x).__name__}")
     if not -prediction.ndim <= dim < prediction.ndim:
         raise ValueError(f"accuracy: expected classes along dim {dim}, got predictions of shape {tuple(prediction.shape)}")
     shape = list(prediction.shape)

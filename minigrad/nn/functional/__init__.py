@@ -1,5 +1,6 @@
 """Layers without state: functions of tensors, under torch's names, one file a family."""
 
+from ...guard import guard
 from ...ops.elementwise import sigmoid, tanh
 from .activation import (
     celu, elu, gelu, glu, hardsigmoid, hardswish, hardtanh, leaky_relu, log_softmax, logsigmoid, mish, prelu, relu,
@@ -21,3 +22,5 @@ from .pooling import (
     max_pool1d, max_pool2d,
 )  # fmt: skip
 from .resampling import interpolate, pixel_shuffle, pixel_unshuffle
+
+guard(globals(), (__name__, "minigrad.ops"))

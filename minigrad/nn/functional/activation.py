@@ -10,17 +10,23 @@ import warnings
 from ...autograd import Variable, primitive
 from ...backend import constant, xp
 from ...ops import reduce
-from ...ops.elementwise import abs, copied, erf, exp, sigmoid, square, sum_to, tanh, unary
+from ...ops.elementwise import abs, copied, erf, exp, operand, sigmoid, square, sum_to, tanh, unary
 from ...ops.elementwise import relu as relu_
 from ...ops.inplace import store
 from ...ops.join import split
 from ...ops.shape import dim_of, reshape_
 
 
+def tensor_of(input, operation):
+    """The input, or an error where it is no Tensor."""
+    if isinstance(input, Variable):
+        return input
+    raise TypeError(f"{operation}(): expected input to be a Tensor, got {type(input).__name__}")
+
+
 def floating(input, operation):
     """The input, or an error where it is no Tensor of a floating dtype."""
-    if not isinstance(input, Variable):
-        raise TypeError(f"{operation}(): expected input to be a Tensor, got {type(input).__name__}")
+    tensor_of(input, operation)
     if input.array.dtype.kind != "f":
         raise RuntimeError(f"{operation}: expected an input of a floating dtype, got {input.array.dtype}")
     return input
@@ -28,6 +34,8 @@ def floating(input, operation):
 
 def activation(primitive_, input, inplace, *options):
     """The primitive of the input; `inplace` writes it over the input, of which backward then keeps a copy."""
+    for value in options:
+        operand(value, primitive_.__name__)
     return store(input, primitive_(copied(input), *options)) if inplace else primitive_(input, *options)
 
 
@@ -88,7 +96,7 @@ threshold_.vjp(lambda g, x, threshold: g * (x > threshold))
 
 def threshold(input, threshold, value, inplace=False):
     """x where it is above the threshold, else `value`."""
-    return activation(threshold_, input, inplace, threshold, value)
+    return activation(threshold_, tensor_of(input, "threshold"), inplace, threshold, value)
 
 
 @primitive
@@ -103,6 +111,8 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x limited to [min_val, max_val]."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val cannot be greater than max_val, got {min_val} and {max_val}")
+    if input.array.dtype.kind == "b":
+        raise RuntimeError("hardtanh: Bool inputs not supported for hardtanh")
     if input.array.dtype.kind in "iu":
         min_val, max_val = int(min_val), int(max_val)
     return activation(hardtanh_, input, inplace, min_val, max_val)
@@ -187,7 +197,7 @@ def softplus_vjp(g, x, beta, threshold):
 
 def softplus(input, beta=1.0, threshold=20.0):
     """log(1 + exp(beta * x)) / beta, and x itself where beta * x is above the threshold."""
-    return softplus_(floating(input, "softplus"), beta, threshold)
+    return activation(softplus_, floating(input, "softplus"), False, beta, threshold)
 
 
 @unary(floating=True)
@@ -324,4 +334,4 @@ def log_softmax(input, dim=None, *, dtype=None):
 
 def softmin(input, dim=None, *, dtype=None):
     """softmax(-x) along `dim`. `dtype`: convert the input first."""
-    return reduce.softmax(-input, implicit_dim(input, dim, "softmin"), dtype=dtype)
+    return reduce.softmax(-tensor_of(input, "softmin"), implicit_dim(input, dim, "softmin"), dtype=dtype)

@@ -9,6 +9,8 @@ from ...ops.shape import reshape_
 
 def several(value, count, name):
     """An int, a list of one int or of `count` ints, as a tuple of `count`."""
+    if not isinstance(value, (int, tuple, list)):
+        raise TypeError(f"expected {name} to be an int or a tuple of {count} ints, got {value!r}")
     values = (value,) if isinstance(value, int) else tuple(value)
     if len(values) not in (1, count) or not all(isinstance(n, int) for n in values):
         raise RuntimeError(

@@ -43,6 +43,8 @@ def masked(input, mask, inplace):
 
 
 def check_probability(p, operation):
+    if not isinstance(p, (int, float)):
+        raise TypeError(f"{operation}(): expected the probability as a number, got {p!r}")
     if not 0 <= p <= 1:
         raise ValueError(f"{operation}: dropout probability has to be between 0 and 1, but got {p}")
 

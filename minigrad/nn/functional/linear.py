@@ -9,7 +9,7 @@ from ...ops.fused import linear_
 from ...ops.index import add_rows, rows
 from ...ops.index import one_hot as one_hot_rows
 from ...ops.linalg import matmul
-from ...ops.shape import reshape_
+from ...ops.shape import integer, reshape_
 
 
 def linear(input, weight, bias=None):
@@ -93,7 +93,7 @@ def one_hot(tensor, num_classes=-1):
     index = tensor.array
     if index.dtype != int64:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type int64, got {index.dtype}")
-    classes = (int(index.max()) + 1 if index.size else 0) if num_classes == -1 else num_classes
+    classes = (int(index.max()) + 1 if index.size else 0) if num_classes == -1 else integer(num_classes, "one_hot")
     if classes <= 0 and not index.size:
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
     if not within(index.reshape(-1), max(classes, 0)):

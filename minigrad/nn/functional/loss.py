@@ -5,7 +5,20 @@ import warnings
 
 from ...autograd import Variable, primitive, wrap
 from ...backend import constant, within, xp
-from ...ops.elementwise import abs, as_dtype, clamp_, exp, int64, log, log1p, masked_fill, result_type, sigmoid, square
+from ...ops.elementwise import (
+    abs,
+    as_dtype,
+    clamp_,
+    exp,
+    int64,
+    log,
+    log1p,
+    masked_fill,
+    operand,
+    result_type,
+    sigmoid,
+    square,
+)  # fmt: skip
 from ...ops.fused import cross_entropy_
 from ...ops.index import along, gather_
 from ...ops.reduce import log_softmax, mean, sum
@@ -67,14 +80,14 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
 
     Source: Huber, 1964.
     """
-    if delta <= 0:
+    if operand(delta, "huber_loss") <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
     return reduced(huber_(difference(input, target, "huber_loss"), delta), reduction, "huber_loss")
 
 
 def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     """The Huber loss of delta = beta, divided by beta; for beta = 0 the absolute difference."""
-    if beta < 0:
+    if operand(beta, "smooth_l1_loss") < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     x = difference(input, target, "smooth_l1_loss")
     return reduced(huber_(x, beta) / beta if beta else abs(x), reduction, "smooth_l1_loss")
@@ -107,7 +120,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         and within(y, x.shape[1])
     ):  # fmt: skip
         return cross_entropy_(input, y)
-    if not 0 <= label_smoothing <= 1:
+    if not 0 <= operand(label_smoothing, "cross_entropy") <= 1:
         raise RuntimeError(
             f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
         )
@@ -258,6 +271,7 @@ def kl_div(input, target, *, reduction="mean", log_target=False):
     `log_target`: the targets are log-probabilities as well. "batchmean" divides the sum by the batch size, as
     the definition does; "mean" by the number of elements. Source: Kullback and Leibler, 1951.
     """
+    floating(input, "kl_div"), floating(target, "kl_div")
     losses = exp(target) * (target - input) if log_target else negative_entropy_(target) - target * input
     if reduction == "batchmean":
         return sum(losses) / input.array.shape[0] if input.array.ndim else sum(losses)

@@ -8,7 +8,7 @@ from ...backend import constant, product_total, total, xp
 from ...ops.elementwise import rsqrt, square
 from ...ops.fused import batch_norm_, layer_norm_
 from ...ops.reduce import mean_
-from ...ops.shape import reshape_
+from ...ops.shape import integer, reshape_, sizes_of
 
 
 @functools.lru_cache(256)
@@ -128,6 +128,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     if x.ndim < 2:
         raise RuntimeError(f"group_norm: Expected at least 2 dimensions for input but received {x.ndim}")
     n, c, *space = x.shape
+    num_groups = integer(num_groups, "group_norm")
     if num_groups < 1 or c % num_groups:
         raise RuntimeError(
             f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input "
@@ -152,7 +153,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
     `eps` is added to the mean square; None: the epsilon of the dtype. Source: Zhang and Sennrich, 2019.
     """
-    x, normalized = input.array, tuple(normalized_shape)
+    x, normalized = input.array, sizes_of(listed(normalized_shape, "rms_norm"), "rms_norm")
     check_normalized(x, normalized, "rms_norm", weight=weight)
     if x.size == 0:
         return input * 1 if weight is None else input * weight
@@ -160,6 +161,13 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     eps = float(xp.finfo(x.dtype).eps) if eps is None else eps
     y = input * rsqrt(mean_(square(input), dims, True) + eps)
     return y if weight is None else y * weight
+
+
+def listed(normalized_shape, operation):
+    """The sizes, which torch takes in a sequence alone."""
+    if not isinstance(normalized_shape, (tuple, list)):
+        raise TypeError(f"{operation}(): expected normalized_shape as a tuple of ints, got {normalized_shape!r}")
+    return normalized_shape
 
 
 def check_normalized(x, normalized, operation, **parameters):
@@ -186,7 +194,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
     `weight` and `bias` are of shape `normalized_shape`. Source: Ba et al., 2016.
     """
-    x, normalized = input.array, tuple(normalized_shape)
+    x, normalized = input.array, sizes_of(listed(normalized_shape, "layer_norm"), "layer_norm")
     check_normalized(x, normalized, "layer_norm", weight=weight, bias=bias)
     if len(normalized) == 1 and x.ndim == 2:
         return layer_norm_(input, weight, bias, eps)

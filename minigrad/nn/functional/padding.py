@@ -1,6 +1,7 @@
 """Borders around images and other tensors."""
 
 from ...ops.pad import extend, extended, pad_
+from ...ops.shape import sizes_of
 
 MODES = ("constant", "reflect", "replicate", "circular")
 
@@ -12,7 +13,9 @@ def pad(input, pad, mode="constant", value=None):
     "reflect" mirrors at the outermost elements, which stand once, "replicate" repeats those, "circular" goes
     on at the other end; they take one to three dimensions of an input with one or two more.
     """
-    pad, shape = tuple(pad), input.array.shape
+    if not isinstance(pad, (tuple, list)):
+        raise TypeError(f"pad(): expected pad as a tuple of ints, got {pad!r}")
+    pad, shape = sizes_of((pad,), "pad"), input.array.shape
     dims = len(pad) // 2
     if len(pad) % 2:
         raise RuntimeError(f"Padding length must be divisible by 2, got {len(pad)}")

@@ -9,7 +9,7 @@ from ...ops.index import along as index_along
 from ...ops.index import gather_
 from ...ops.pool import Window, chosen, collect, maxima, overall_mean, places, sliding
 from ...ops.resample import along, averaging
-from ...ops.shape import reshape_
+from ...ops.shape import integer, reshape_
 from .conv import several
 
 
@@ -166,7 +166,7 @@ def adaptive_size(operation, dims, input, output_size, none_allowed):
                 f"{operation}(): Expected input to have non-zero size for non-batch dimensions, but input has "
                 f"sizes {list(shape)} with dimension {i} being empty"
             )
-    sizes = tuple(n if m is None else m for n, m in zip(shape[-dims:], sizes))
+    sizes = tuple(n if m is None else integer(m, operation) for n, m in zip(shape[-dims:], sizes))
     if min(sizes) < 0:
         raise RuntimeError(
             f"{operation}: elements of output_size must be greater than or equal to 0 but received "

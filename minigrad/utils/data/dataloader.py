@@ -34,6 +34,8 @@ class DataLoader:
     def __init__(self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0,
                  collate_fn=None, pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, *,
                  generator=None, prefetch_factor=None):  # fmt: skip
+        if not isinstance(num_workers, int):
+            raise TypeError(f"DataLoader: expected num_workers to be an int, got {num_workers!r}")
         if num_workers < 0 or timeout < 0 or prefetch_factor is not None and prefetch_factor < 1:
             raise ValueError(
                 f"DataLoader: num_workers={num_workers} and timeout={timeout} should be non-negative and "

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Generic, TypeVar
 
+from ...autograd import Variable
 from ...creation import randperm
 
 Sample = TypeVar("Sample", covariant=True)
@@ -32,6 +33,9 @@ class TensorDataset(Dataset):
     """Sample i is the tuple of the i-th entries of the tensors."""
 
     def __init__(self, *tensors):
+        for i, tensor in enumerate(tensors):
+            if not isinstance(tensor, Variable):
+                raise TypeError(f"TensorDataset: expected Tensors, got {type(tensor).__name__} at {i}")
         if any(len(tensor) != len(tensors[0]) for tensor in tensors):
             sizes = [len(tensor) for tensor in tensors]
             raise AssertionError(f"TensorDataset: Size mismatch between tensors, got {sizes} samples")
@@ -84,6 +88,8 @@ class ConcatDataset(Dataset[Sample]):
         return self.cumulative_sizes[-1]
 
     def __getitem__(self, index):
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"ConcatDataset: expected an int as index, got {index!r}")
         if not -len(self) <= index < len(self):
             error = ValueError if index < 0 else IndexError
             raise error(f"ConcatDataset: got index {index} of {len(self)} samples")
@@ -97,6 +103,8 @@ def random_split(dataset, lengths, generator=None):
 
     What the fractions leave over goes to the first Subsets, one sample each. Draws as `randperm`.
     """
+    if not isinstance(lengths, (list, tuple)) or not all(isinstance(n, (int, float)) for n in lengths):
+        raise TypeError(f"random_split: expected a list of lengths or fractions, got {lengths!r}")
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         if not all(0 <= fraction <= 1 for fraction in lengths):
             raise ValueError(f"random_split: expected fractions between 0 and 1, got {list(lengths)}")
@@ -105,7 +113,7 @@ def random_split(dataset, lengths, generator=None):
             lengths[i % len(lengths)] += 1
         if 0 in lengths:
             warnings.warn(f"random_split: got an empty data set, the lengths are {lengths}", stacklevel=2)
-    if sum(lengths) != len(dataset):
+    if sum(lengths) != len(dataset) or min(lengths, default=0) < 0:
         raise ValueError(f"random_split: expected lengths of sum {len(dataset)}, got {list(lengths)}")
     indices = randperm(len(dataset), generator=generator).tolist()
     return [Subset(dataset, indices[end - length : end]) for end, length in zip(accumulate(lengths), lengths)]

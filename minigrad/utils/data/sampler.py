@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from ... import random
-from ...creation import as_tensor, multinomial, randint, randperm
+from ...creation import as_tensor, generator_of, multinomial, randint, randperm
 from ...tensor import float64
 
 Index = TypeVar("Index", covariant=True)
@@ -126,5 +126,5 @@ def check_count(name, value):
 
 def draw_seed(generator=None):
     """A seed in [0, 2^63), from the default generator unless another is given."""
-    generator = random.default_generator if generator is None else generator
+    generator = generator_of(generator, "draw_seed")
     return int(generator.randint(-(2**63), 2**63 - 1, (1,))[0]) % 2**63  # takes a whole 64-bit draw

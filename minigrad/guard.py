@@ -1,0 +1,49 @@
+"""What the functions of the library say where they are given something else than a Tensor.
+
+Inside, a function asks its arguments for their `.array` and checks nothing. That this fails for a list or a NumPy array
+is noticed here, at the door, so that the functions stay short and what goes well costs no more than a call.
+"""
+
+import functools
+import types
+
+from .autograd import Variable
+
+INSIDE = ("array", "current_node", "dtype")  # what the functions ask of a Tensor
+
+
+def explained(error, operation):
+    """torch's error for what went wrong in an operation, or None where the error itself says it."""
+    if isinstance(error, MemoryError):
+        return RuntimeError(f"{operation}: not enough memory: {error}")
+    if error.name in INSIDE and not isinstance(error.obj, Variable):
+        return TypeError(f"{operation}(): expected a Tensor, got {type(error.obj).__name__}")
+    return None
+
+
+def guarded(function):
+    """The function, with the errors of `explained`."""
+
+    @functools.wraps(function)
+    def call(*args, **options):
+        try:
+            return function(*args, **options)
+        except (AttributeError, MemoryError) as error:
+            better = explained(error, function.__name__)
+            if better is None:
+                raise
+            raise better from error
+
+    return call
+
+
+def guard(namespace, floors):
+    """Put guarded functions in the place of those that a module exports from the files below `floors`.
+
+    Primitives check on their own. The functions say that they live in that module: so a pickle finds them there.
+    """
+    for name, function in list(namespace.items()):
+        if isinstance(function, types.FunctionType) and not hasattr(function, "rule"):
+            if function.__module__.startswith(floors):
+                namespace[name] = guarded(function)
+                namespace[name].__module__, namespace[name].__qualname__ = namespace["__name__"], name
