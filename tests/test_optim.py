@@ -340,7 +340,7 @@ def test_settings_that_are_refused(cls, options, message):
 def test_settings_that_are_no_numbers():
     with pytest.raises(TypeError, match=r"weight_decay value: expected a number, got a Tensor of shape \(\)"):
         optim.SGD([mg.zeros(1)], weight_decay=mg.tensor(0.1))
-    with pytest.raises(TypeError, match=r"learning rate: expected a number, got a Tensor of shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"learning rate: expected a number, got a Tensor of shape \(2,\)"):
         optim.SGD([mg.zeros(1)], lr=mg.zeros(2))
 
 

@@ -5,7 +5,7 @@ import functools
 import math
 
 from ..autograd import primitive, wrap
-from ..backend import NUMBERS, constant, range_watched, total, xp
+from ..backend import NUMBERS, constant, overflow_expected, range_watched, total, xp
 from .elementwise import as_dtype, boolean, broadcast_to, dtype_of, exp, float32, int64
 from .shape import dim_of, dims_of, reshape_
 
@@ -115,15 +115,33 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, **names):
 
 
 def spread(x, dims, divisor, keepdim):
-    """The sum of squared differences from the mean over the divisor, and those differences."""
-    centred = x - divided(total(x, dims), count(x.shape, dims))
+    """The sum of squared differences from the mean over the divisor, and those differences.
+
+    The mean of numbers far from zero is rounded by more than they may differ, so what is left of it goes as well.
+    """
+    n = count(x.shape, dims)
+    centred = x - divided(total(x, dims), n)
+    centred -= divided(total(centred, dims), n)
     y = divided(total(centred * centred, dims), divisor)
     return y if keepdim else y.reshape(dropped(x.shape, dims)), centred
 
 
+def widened(x, dims, divisor, keepdim):
+    """`spread`, of float32 in float64 where sums or squares leave the range of float32."""
+    if x.dtype is not float32:
+        return spread(x, dims, divisor, keepdim)
+    try:
+        with range_watched():
+            return spread(x, dims, divisor, keepdim)
+    except FloatingPointError:
+        return spread(x.astype(float64), dims, divisor, keepdim)
+
+
 @primitive(extras=("centred",))
 def var_(x, dims, divisor, keepdim):
-    return spread(x, dims, divisor, keepdim)
+    y, centred = widened(x, dims, divisor, keepdim)
+    with overflow_expected():
+        return y.astype(x.dtype, copy=False), centred.astype(x.dtype, copy=False)
 
 
 @var_.vjp
@@ -134,16 +152,8 @@ def var_vjp(g, x, dims, divisor, shape, centred):
 
 @primitive(extras=("centred",))
 def std_(x, dims, divisor, keepdim):
-    if x.dtype is float32:
-        try:
-            with range_watched():
-                y, centred = spread(x, dims, divisor, keepdim)
-            return xp.sqrt(y), centred
-        except FloatingPointError:  # squares leave the range of float32 long before their root does
-            y, centred = spread(x.astype(float64), dims, divisor, keepdim)
-            return xp.sqrt(y).astype(float32), centred.astype(float32)
-    y, centred = spread(x, dims, divisor, keepdim)
-    return xp.sqrt(y), centred
+    y, centred = widened(x, dims, divisor, keepdim)  # squares leave the range of float32 long before their root does
+    return xp.sqrt(y).astype(x.dtype, copy=False), centred.astype(x.dtype, copy=False)
 
 
 @std_.vjp
