@@ -370,7 +370,8 @@ PROGRAM = """
 
 def interrupted(folder, seconds, signals):
     program = textwrap.dedent(PROGRAM).replace("SECONDS", str(seconds))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), "MPLBACKEND": "agg"}
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "MPLBACKEND": "agg"}
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment,
