@@ -204,6 +204,8 @@ class Tensor(Variable):
         """Forget the history, in place."""
         if self.origin is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        if isinstance(self.node, Leaf):
+            self._grad = self.node.grad
         self.node = None
         return self
 
