@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.workload import Trainer, Way, Workload, register
+from benchmarks.limit import images as limit
+from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
 
 LAYERS = ((1, 8, 5, 2), (8, 16, 3, 1), (16, 32, 3, 1), (32, 32, 3, 1))  # in, out, kernel, padding; stride 2
 SIDE, CLASSES, STRIDE = 28, 10, 2
-BATCH, SEED = 512, 2147483647
+BATCH = 512
 MOMENTUM, EPS = 0.1, 1e-5  # of batch norm
 
 
@@ -35,10 +36,11 @@ def problem(batch_norm):
     features = LAYERS[-1][1]
     parameters += [rng.uniform(-1, 1, (CLASSES, features)) / features**0.5, np.zeros(CLASSES)]
     return SimpleNamespace(
-        images=train.images.numpy(),
-        labels=train.labels.numpy(),
+        inputs=train.images.numpy(),
+        targets=train.labels.numpy(),
         parameters=[parameter.astype(np.float32) for parameter in parameters],
         examples=len(train),
+        layers=LAYERS,
         batch=BATCH,
         batch_norm=batch_norm,
         learning_rate=0.1 if batch_norm else 0.4,
@@ -47,29 +49,14 @@ def problem(batch_norm):
 
 def modules(package, problem):
     """The network from layers and an optimiser, in minigrad or PyTorch by the name of the package."""
-    library, F = import_module(package), import_module(package + ".nn.functional")
-    nn, optim = import_module(package + ".nn"), import_module(package + ".optim")
-    X, Y = library.tensor(problem.images), library.tensor(problem.labels)
+    nn = import_module(package + ".nn")
     layers = []
     for inputs, outputs, kernel, padding in LAYERS:
         layers.append(nn.Conv2d(inputs, outputs, kernel, STRIDE, padding, bias=not problem.batch_norm))
         layers += [nn.BatchNorm2d(outputs)] if problem.batch_norm else []
         layers.append(nn.ReLU())
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(LAYERS[-1][1], CLASSES))
-    for parameter, values in zip(model.parameters(), problem.parameters, strict=True):
-        parameter.data = library.tensor(values)
-    optimizer = optim.SGD(model.parameters(), lr=problem.learning_rate)
-    generator = library.Generator().manual_seed(SEED)
-    draw = partial(library.randint, 0, problem.examples, (BATCH,), generator=generator)
-
-    def step(indices):
-        loss = F.cross_entropy(model(X[indices]), Y[indices])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return Trainer(draw, step, library.tensor)
+    return train_modules(package, problem, model, problem.parameters)
 
 
 # --------------------------------------------------------------------------------------- written out in NumPy
@@ -96,17 +83,15 @@ def images_of(dcolumns, shape, kernel, padding):
 
 def by_hand(problem):
     """Forward and backward as they stand in textbooks, in plain NumPy."""
-    X, Y = problem.images, problem.labels
+    X, Y = problem.inputs, problem.targets
     parameters = [parameter.copy() for parameter in problem.parameters]
     *convolutions, W, b = parameters
     per_layer = len(convolutions) // len(LAYERS)
     running = [(np.zeros(outputs, np.float32), np.ones(outputs, np.float32)) for _, outputs, _, _ in LAYERS]
     rows, everywhere = np.arange(BATCH), (0, 2, 3)
 
-    def step(indices):
-        h, kept, gradients = X[indices], [], []
-
-        # forward
+    def phases(indices):
+        h, kept = X[indices], []
         for number, (_, outputs, kernel, padding) in enumerate(LAYERS):
             weight, *rest = convolutions[number * per_layer : (number + 1) * per_layer]
             cols, shape = columns(h, kernel, padding), h.shape
@@ -132,9 +117,8 @@ def by_hand(problem):
         exponentials = np.exp(shifted)
         totals = exponentials.sum(1, keepdims=True)
         labels = Y[indices]
-        loss = (np.log(totals[:, 0]) - shifted[rows, labels]).mean()
+        yield (np.log(totals[:, 0]) - shifted[rows, labels]).mean()
 
-        # backward
         dlogits = exponentials / totals
         dlogits[rows, labels] -= 1
         dlogits /= BATCH
@@ -156,19 +140,18 @@ def by_hand(problem):
             gradients = [(flat @ cols.T).reshape(weight.shape), *drest, *gradients]
             if number:
                 dh = images_of(weight.reshape(outputs, -1).T @ flat, shape, kernel, padding)
+        yield
 
-        # update
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter -= problem.learning_rate * gradient
-        return loss
 
-    draw = partial(np.random.default_rng(SEED).integers, 0, problem.examples, BATCH)
-    return Trainer(draw, step, np.asarray)
+    return in_phases(numpy_draw(problem), phases, np.asarray)
 
 
 WAYS = {
     "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
     "numpy": Way(by_hand, "numpy", "torch modules"),
+    "limit": Way(limit.network, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
 }
 TITLE = "MNIST, four convolutions of stride 2, batch 512, SGD"

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from benchmarks import images
-from benchmarks.workload import Trainer, Way, Workload, register
+from benchmarks.limit import mnist_mlp as limit
+from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
 
 PIXELS, HIDDEN, CLASSES = 28 * 28, 50, 10
-LEARNING_RATE, SEED = 0.1, 2147483647
+LEARNING_RATE = 0.1
 
 
 def problem(batch):
@@ -21,43 +22,28 @@ def problem(batch):
     for inputs, outputs in ((PIXELS, HIDDEN), (HIDDEN, CLASSES)):
         parameters += [rng.uniform(-1, 1, shape) / inputs**0.5 for shape in ((outputs, inputs), (outputs,))]
     return SimpleNamespace(
-        rows=train.images.numpy().reshape(-1, PIXELS),
-        labels=train.labels.numpy(),
+        inputs=train.images.numpy().reshape(-1, PIXELS),
+        targets=train.labels.numpy(),
         parameters=[parameter.astype(np.float32) for parameter in parameters],
         examples=len(train),
         batch=batch,
+        learning_rate=LEARNING_RATE,
     )
 
 
 def modules(package, problem):
     """The network from layers and an optimiser, in minigrad or PyTorch by the name of the package."""
-    library, F = import_module(package), import_module(package + ".nn.functional")
-    nn, optim = import_module(package + ".nn"), import_module(package + ".optim")
-    X, Y = library.tensor(problem.rows), library.tensor(problem.labels)
+    nn = import_module(package + ".nn")
     model = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
-    for parameter, values in zip(model.parameters(), problem.parameters, strict=True):
-        parameter.data = library.tensor(values)
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
-    generator = library.Generator().manual_seed(SEED)
-
-    def step(indices):
-        loss = F.cross_entropy(model(X[indices]), Y[indices])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    draw = partial(library.randint, 0, problem.examples, (problem.batch,), generator=generator)
-    return Trainer(draw, step, library.tensor)
+    return train_modules(package, problem, model, problem.parameters)
 
 
 def by_hand(problem):
     """Forward and backward written out in plain NumPy."""
-    X, Y = problem.rows, problem.labels
+    X, Y = problem.inputs, problem.targets
     parameters = [parameter.copy() for parameter in problem.parameters]
-    rng = np.random.default_rng(SEED)
 
-    def step(indices):
+    def phases(indices):
         W1, b1, W2, b2 = parameters
         x, y = X[indices], Y[indices]
         h = np.maximum(x @ W1.T + b1, 0)
@@ -66,21 +52,24 @@ def by_hand(problem):
         p = np.exp(logits)
         p /= p.sum(1, keepdims=True)
         everyone = np.arange(len(y))
-        loss = -np.log(p[everyone, y]).mean()
+        yield -np.log(p[everyone, y]).mean()
+
         p[everyone, y] -= 1
         dlogits = p / np.float32(len(y))
         dh = (dlogits @ W2) * (h > 0)
         gradients = dh.T @ x, dh.sum(0), dlogits.T @ h, dlogits.sum(0)
+        yield
+
         for parameter, gradient in zip(parameters, gradients):
             parameter -= np.float32(LEARNING_RATE) * gradient
-        return loss
 
-    return Trainer(partial(rng.integers, 0, problem.examples, problem.batch), step, np.asarray)
+    return in_phases(numpy_draw(problem), phases, np.asarray)
 
 
 WAYS = {
     "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
     "numpy": Way(by_hand, "numpy", "torch modules"),
+    "limit": Way(limit.mlp, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
 }
 for batch in (64, 512):

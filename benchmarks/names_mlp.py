@@ -1,24 +1,32 @@
 """The character network of Bengio et al. (2003) over names, as in makemore, without and with batch norm."""
 
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.workload import Trainer, Way, Workload, register
+from benchmarks.limit import names as limit
+from benchmarks.workload import Way, Workload, in_phases, library_draw, numpy_draw, register, train_modules
 
 VOCABULARY, EMBEDDING, BLOCK, HIDDEN = 27, 10, 3, 200
-BATCH, LEARNING_RATE, SEED = 32, 0.1, 2147483647
+BATCH, LEARNING_RATE = 32, 0.1
 
 
-def problem(batch_norm):
-    """The training examples, and initial parameters in makemore's order; linear weights are (in, out)."""
+@lru_cache(1)
+def examples():
+    """Contexts of three characters and the character after each, from the training names."""
     from minigrad import datasets
 
     words = datasets.names()
     training_words = datasets.split(words)[0]
     inputs, targets = datasets.contexts(training_words, datasets.Vocabulary(words), block_size=BLOCK)
+    return inputs.numpy(), targets.numpy()
+
+
+def problem(batch_norm):
+    """The training examples, and initial parameters in makemore's order; linear weights are (in, out)."""
+    inputs, targets = examples()
     rng = np.random.default_rng(0)
     fan_in = BLOCK * EMBEDDING
     parameters = [
@@ -29,20 +37,15 @@ def problem(batch_norm):
         np.zeros(VOCABULARY),
     ]
     return SimpleNamespace(
-        inputs=inputs.numpy(),
-        targets=targets.numpy(),
+        inputs=inputs,
+        targets=targets,
         parameters=[parameter.astype(np.float32) for parameter in parameters],
         examples=len(inputs),
         batch=BATCH,
+        block=BLOCK,
+        learning_rate=LEARNING_RATE,
         batch_norm=batch_norm,
     )
-
-
-def trainer(library, problem, step):
-    """A `Trainer` around `step` whose minibatches come from the library's own random stream."""
-    generator = library.Generator().manual_seed(SEED)
-    draw = partial(library.randint, 0, problem.examples, (BATCH,), generator=generator)
-    return Trainer(draw, step, library.tensor)
 
 
 def tensors(package, problem):
@@ -53,7 +56,7 @@ def tensors(package, problem):
     C, W1, *middle, W2, b2 = parameters
     running_mean, running_std = library.zeros((1, HIDDEN)), library.ones((1, HIDDEN))
 
-    def step(indices):
+    def phases(indices):
         nonlocal running_mean, running_std
         Xb, Yb = X[indices], Y[indices]
         emb = C[Xb]
@@ -72,21 +75,22 @@ def tensors(package, problem):
         h = library.tanh(hpre)
         logits = h @ W2 + b2
         loss = F.cross_entropy(logits, Yb)
+        yield loss
+
         for p in parameters:
             p.grad = None
         loss.backward()
+        yield
+
         for p in parameters:
             p.data += -LEARNING_RATE * p.grad
-        return loss
 
-    return trainer(library, problem, step)
+    return in_phases(library_draw(library, problem), phases, library.tensor)
 
 
 def modules(package, problem):
     """The same network from layers and an optimiser, in minigrad or PyTorch by the name of the package."""
-    library, F = import_module(package), import_module(package + ".nn.functional")
-    nn, optim = import_module(package + ".nn"), import_module(package + ".optim")
-    X, Y = library.tensor(problem.inputs), library.tensor(problem.targets)
+    nn = import_module(package + ".nn")
     model = nn.Sequential(
         nn.Embedding(VOCABULARY, EMBEDDING),
         nn.Flatten(),
@@ -96,19 +100,8 @@ def modules(package, problem):
         nn.Linear(HIDDEN, VOCABULARY),
     )
     C, W1, *middle, W2, b2 = problem.parameters
-    initial = [C, W1.T, *(vector.reshape(-1) for vector in middle), W2.T, b2]
-    for parameter, values in zip(model.parameters(), initial, strict=True):
-        parameter.data = library.tensor(values)
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
-
-    def step(indices):
-        loss = F.cross_entropy(model(X[indices]), Y[indices])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return trainer(library, problem, step)
+    parameters = [C, W1.T, *(vector.reshape(-1) for vector in middle), W2.T, b2]
+    return train_modules(package, problem, model, parameters)
 
 
 def by_hand(problem, correction=1, eps=0.0):
@@ -123,11 +116,9 @@ def by_hand(problem, correction=1, eps=0.0):
     running_mean, running_std = np.zeros((1, HIDDEN), np.float32), np.ones((1, HIDDEN), np.float32)
     rows = np.arange(BATCH)
 
-    def step(indices):
+    def phases(indices):
         nonlocal running_mean, running_std
         Xb, Yb = X[indices], Y[indices]
-
-        # forward
         embedded = C[Xb].reshape(BATCH, BLOCK * EMBEDDING)
         hpre = embedded @ W1
         if problem.batch_norm:
@@ -148,9 +139,8 @@ def by_hand(problem, correction=1, eps=0.0):
         shifted = logits - logits.max(1, keepdims=True)
         exponentials = np.exp(shifted)
         totals = exponentials.sum(1, keepdims=True)
-        loss = (np.log(totals[:, 0]) - shifted[rows, Yb]).mean()
+        yield (np.log(totals[:, 0]) - shifted[rows, Yb]).mean()
 
-        # backward
         dlogits = exponentials / totals
         dlogits[rows, Yb] -= 1
         dlogits /= BATCH
@@ -168,23 +158,22 @@ def by_hand(problem, correction=1, eps=0.0):
         dembedded = dhpre @ W1.T
         dC = np.zeros_like(C)
         np.add.at(dC, Xb, dembedded.reshape(BATCH, BLOCK, EMBEDDING))
+        yield
 
-        # update
         for parameter, gradient in zip(parameters, [dC, dW1, *dmiddle, dW2, db2], strict=True):
             parameter -= LEARNING_RATE * gradient
-        return loss
 
-    draw = partial(np.random.default_rng(SEED).integers, 0, problem.examples, BATCH)
-    return Trainer(draw, step, np.asarray)
+    return in_phases(numpy_draw(problem), phases, np.asarray)
 
 
 def ways(batch_norm):
-    """The five ways; layers with a `BatchNorm1d` follow its formula, so they have their own oracle."""
+    """The ways; layers with a `BatchNorm1d` follow its formula, so they have their own oracle."""
     oracle = partial(by_hand, correction=0, eps=1e-5) if batch_norm else None
     return {
         "minigrad tensors": Way(partial(tensors, "minigrad"), "minigrad", "torch tensors"),
         "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules", oracle),
         "numpy": Way(by_hand, "numpy", "torch tensors"),
+        "limit": Way(limit.mlp_batch_norm if batch_norm else limit.mlp, "numpy", "torch tensors"),
         "torch tensors": Way(partial(tensors, "torch"), "torch", "torch tensors"),
         "torch modules": Way(partial(modules, "torch"), "torch", "torch modules", oracle),
     }

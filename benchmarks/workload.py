@@ -1,8 +1,15 @@
 """What a benchmark is made of; a family of workloads is one file that calls `register`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
+
+import numpy as np
+
+SEED = 2147483647  # of the minibatches that are drawn while the clock runs
+PHASES = ("forward", "backward", "update")
 
 
 class Trainer(NamedTuple):
@@ -11,6 +18,55 @@ class Trainer(NamedTuple):
     draw: Callable[[], Any]  # the indices of a random minibatch, in the way's own type
     step: Callable[[Any], Any]  # fetches that minibatch, runs forward, backward, update; gives the loss
     indices: Callable[[Any], Any]  # a NumPy array of indices in the way's own type
+    phases: Callable[[Any], Iterator] | None = None  # the same step, stopping after each phase, as in `in_phases`
+
+
+def in_phases(draw, phases, indices):
+    """A `Trainer` whose step is written as a generator.
+
+    It yields the loss after the forward pass, which fetches the minibatch as well, then once more after the backward
+    pass, and ends with the update. So the phases share their local variables, and can be timed apart.
+    """
+
+    def step(indices):
+        loss, _ = phases(indices)
+        return loss
+
+    return Trainer(draw, step, indices, phases)
+
+
+def numpy_draw(problem):
+    """Draws the indices of minibatches from NumPy's own random stream."""
+    return partial(np.random.default_rng(SEED).integers, 0, problem.examples, problem.batch)
+
+
+def library_draw(library, problem):
+    """Draws the indices of minibatches from the random stream of minigrad or PyTorch."""
+    generator = library.Generator().manual_seed(SEED)
+    return partial(library.randint, 0, problem.examples, (problem.batch,), generator=generator)
+
+
+def train_modules(package, problem, model, parameters, loss=None):
+    """A `Trainer` of a model made of layers, in minigrad or PyTorch by the name of the package.
+
+    `parameters`: the arrays that `model.parameters()` start from. `loss(logits, targets)`: cross entropy by default.
+    """
+    library, optim = import_module(package), import_module(package + ".optim")
+    loss = loss or import_module(package + ".nn.functional").cross_entropy
+    inputs, targets = library.tensor(problem.inputs), library.tensor(problem.targets)
+    for parameter, values in zip(model.parameters(), parameters, strict=True):
+        parameter.data = library.tensor(values)
+    optimizer = optim.SGD(model.parameters(), lr=problem.learning_rate)
+
+    def phases(indices):
+        value = loss(model(inputs[indices]), targets[indices])
+        yield value
+        optimizer.zero_grad()
+        value.backward()
+        yield
+        optimizer.step()
+
+    return in_phases(library_draw(library, problem), phases, library.tensor)
 
 
 @dataclass(frozen=True)

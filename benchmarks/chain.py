@@ -1,0 +1,82 @@
+"""A chain of a thousand elementwise operations on small arrays: what an engine costs for each of them."""
+
+from functools import partial
+from importlib import import_module
+from types import SimpleNamespace
+
+import numpy as np
+
+from benchmarks.limit import chain as limit
+from benchmarks.workload import Way, Workload, in_phases, register
+
+ROUNDS = 250  # of four operations
+SCALE, UP, DOWN = 1.0001, 0.0002, 0.0001
+LEARNING_RATE = 0.02
+
+
+def problem(size):
+    """The numbers that the chain starts from and that training lowers; ReLU stops some of them."""
+    x = np.linspace(1, -0.5, size, dtype=np.float32)
+    return SimpleNamespace(x=x, examples=1, batch=1, learning_rate=LEARNING_RATE * size)
+
+
+def draw():
+    """There are no minibatches."""
+
+
+def nothing(indices):
+    """Whatever minibatch is asked for."""
+
+
+def tensors(package, problem):
+    """The chain as a user writes it, in minigrad or PyTorch by the name of the package."""
+    library = import_module(package)
+    start = library.tensor(problem.x, requires_grad=True)
+
+    def phases(_):
+        x = start
+        for _ in range(ROUNDS):
+            x = (x * SCALE + UP).relu() - DOWN
+        loss = x.mean()
+        yield loss
+
+        start.grad = None
+        loss.backward()
+        yield
+
+        start.data -= problem.learning_rate * start.grad
+
+    return in_phases(draw, phases, nothing)
+
+
+def by_hand(problem):
+    """Forward and backward written out in plain NumPy."""
+    start = problem.x.copy()
+
+    def phases(_):
+        x, active = start, []
+        for _ in range(ROUNDS):
+            x = x * SCALE + UP
+            active.append(x > 0)
+            x = np.maximum(x, 0) - DOWN
+        yield x.mean()
+
+        gradient = np.full_like(x, 1 / x.size)
+        for mask in reversed(active):
+            gradient = gradient * mask * SCALE
+        yield
+
+        np.subtract(start, problem.learning_rate * gradient, out=start)
+
+    return in_phases(draw, phases, nothing)
+
+
+WAYS = {
+    "minigrad tensors": Way(partial(tensors, "minigrad"), "minigrad", "torch tensors"),
+    "numpy": Way(by_hand, "numpy", "torch tensors"),
+    "limit": Way(limit.chain, "numpy", "torch tensors"),
+    "torch tensors": Way(partial(tensors, "torch"), "torch", "torch tensors"),
+}
+for size, noun in ((1, "element"), (1000, "elements")):
+    title = f"1000 elementwise operations on {size} {noun}, SGD"
+    register(f"chain-{size}", Workload(title, partial(problem, size), WAYS, {"torch": 0.5}))

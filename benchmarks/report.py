@@ -1,0 +1,146 @@
+"""What a run leaves behind: tables for people, and a JSON file that a later run is compared with."""
+
+import datetime
+import json
+import os
+import platform
+from importlib import import_module, metadata
+
+import numpy as np
+
+from benchmarks.workload import PHASES
+
+FORMAT = "minigrad benchmarks 1"
+
+
+class ReportError(Exception):
+    """A file that is no report of these benchmarks."""
+
+
+def version_of(package):
+    """The version of an installed package, or of one that runs from a checkout."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return import_module(package).__version__
+
+
+def machine(threads, packages):
+    """The processor, the versions and the date: what a timing means nothing without."""
+    model = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            named = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+        model = named[0] if named else model
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "system": platform.platform(),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version_of(package) for package in sorted({*packages, "minigrad", "numpy"})},
+            "blas": f"{blas['name']} {blas['version']}",
+        },
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def heading(facts):
+    """The machine and the versions in one line."""
+    versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
+    return f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} thread(s); {versions}"
+
+
+def number(value, form):
+    """A number for a table, or a dash where there is none."""
+    return "-" if value is None else format(value, form)
+
+
+def table(name, record):
+    """The record of one workload as lines of text, ratios beside their targets."""
+    columns = "".join(f"{heading:>10}" for heading in ("us/step", "noise", *PHASES, "/ torch"))
+    lines = [f"{name}: {record['title']}", f"  {'':18}{columns}{'/ numpy':>17}{'/ limit':>17}"]
+    for label, way in record["ways"].items():
+        cells = [f"{way['microseconds']:.1f}", f"{way['spread']:.0%}", *(number(way[phase], ".1f") for phase in PHASES)]
+        line = f"  {label:18}" + "".join(f"{cell:>10}" for cell in cells)
+        for yardstick in ("torch", "numpy", "limit"):
+            value, target = way[f"ratio_to_{yardstick}"], record["targets"].get(yardstick)
+            wanted = f" (<= {target})" if target and label.startswith("minigrad") and value is not None else ""
+            line += f"{number(value, '.2f'):>7}{wanted:10}"
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def startup_table(packages):
+    """What imports cost, as lines of text."""
+    lines = ["startup: import in a new process", f"  {'':18}{'ms':>10}{'noise':>10}{'MB at most':>12}"]
+    for package, cost in packages.items():
+        cells = f"{cost['milliseconds']:10.1f}{cost['spread']:>10.0%}{number(cost['megabytes'], '.1f'):>12}"
+        lines.append(f"  {package:18}{cells}")
+    return "\n".join(lines)
+
+
+def write_json(path, report):
+    """Write the report beside its place, then move it there: a reader sees the old file or the new one."""
+    unfinished = f"{path}.{os.getpid()}.unfinished"
+    try:
+        with open(unfinished, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=2)
+        os.replace(unfinished, path)
+    except BaseException:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+        raise
+
+
+# --------------------------------------------------------------------------------------------- reading it back
+
+
+NUMBER, OPTIONAL = (int, float), (int, float, type(None))
+RATIOS = {f"{what}_to_{yardstick}": OPTIONAL for what in ("ratio", "spread") for yardstick in ("torch", "numpy", "limit")}
+WAY = {"microseconds": NUMBER, "spread": NUMBER, **dict.fromkeys(PHASES, OPTIONAL), **RATIOS}
+PACKAGE = {"milliseconds": NUMBER, "spread": NUMBER, "megabytes": OPTIONAL}
+MACHINE = {"cpu": str, "cores": OPTIONAL, "threads": int, "system": str, "versions": dict, "date": str}
+
+
+def read_json(path):
+    """A report that `write_json` wrote.
+
+    Raises ReportError with the path and the reason where there is no file, it is no JSON (a copy that broke off, say),
+    no report of these benchmarks, or one that lacks something.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            report = json.load(file)
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ReportError(f"{path}: not a text file: {error}") from error
+    except json.JSONDecodeError as error:
+        raise ReportError(f"{path}: damaged, or no JSON: {error}") from error
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        found = report.get("format") if isinstance(report, dict) else None
+        raise ReportError(f"{path}: not a report of these benchmarks: expected format {FORMAT!r}, found {found!r}")
+    shape = {"machine": dict, "rounds": int, "workloads": dict, "startup": dict}
+    demand(path, "the report", report, shape)
+    demand(path, "machine", report["machine"], MACHINE)
+    for name, record in report["workloads"].items():
+        demand(path, name, record, {"title": str, "targets": dict, "ways": dict})
+        for label, way in record["ways"].items():
+            demand(path, f"{name}, {label}", way, WAY)
+    for package, cost in report["startup"].items():
+        demand(path, f"startup, {package}", cost, PACKAGE)
+    return report
+
+
+def demand(path, place, value, shape):
+    """ReportError unless `value` is a dict with every key of `shape`, of the type it names."""
+    if not isinstance(value, dict):
+        raise ReportError(f"{path}: damaged: {place} should hold names and values, but is {value!r}")
+    for key, kind in shape.items():
+        if key not in value:
+            raise ReportError(f"{path}: damaged: {place} lacks {key!r}")
+        if not isinstance(value[key], kind) or isinstance(value[key], bool):
+            raise ReportError(f"{path}: damaged: {key!r} of {place} is {value[key]!r}")

@@ -1,0 +1,59 @@
+"""What `import` costs in a new process: time, and memory at most."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGES = ("numpy", "minigrad", "torch", "jax", "tinygrad", "autograd", "dezero", "micrograd")
+ROOT = Path(__file__).parents[1]
+
+# Memory is the peak of the process; ru_maxrss would count its parent as well, so it serves where there is no /proc.
+CHILD = """
+import importlib, json, sys, time
+start = time.perf_counter()
+importlib.import_module(sys.argv[1])
+seconds = time.perf_counter() - start
+try:
+    with open("/proc/self/status") as file:
+        kilobytes = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+except (OSError, StopIteration):
+    try:
+        import resource
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+    except ImportError:
+        kilobytes = None
+print(json.dumps([seconds, kilobytes and kilobytes / 1024]))
+"""
+
+
+def import_once(package):
+    """Seconds and megabytes of one import in a new process; a RuntimeError with its last line where it fails."""
+    finished = subprocess.run([sys.executable, "-c", CHILD, package], cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    if finished.returncode:
+        raise RuntimeError(f"startup: import {package} failed: {finished.stderr.strip().splitlines()[-1]}")
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def run(rounds, packages=PACKAGES):
+    """The cost of importing each installed package; the packages take turns. A first import fills the disk cache."""
+    from benchmarks.runner import spread
+
+    repeats = max(2, min(10, rounds // 10))
+    measured = {package: [] for package in packages if find_spec(package)}
+    for repeat in range(repeats + 1):
+        for package, costs in measured.items():
+            cost = import_once(package)
+            if repeat:
+                costs.append(cost)
+    return {
+        package: {
+            "milliseconds": 1e3 * statistics.median(seconds for seconds, _ in costs),
+            "spread": spread([seconds for seconds, _ in costs]),
+            "megabytes": None if costs[0][1] is None else statistics.median(megabytes for _, megabytes in costs),
+        }
+        for package, costs in measured.items()
+    }
