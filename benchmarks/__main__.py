@@ -1,30 +1,82 @@
-"""`python -m benchmarks`: training steps of minigrad, PyTorch and hand-written NumPy, side by side."""
+"""`python -m benchmarks`: training steps of minigrad, PyTorch, hand-written NumPy and others, side by side.
+
+`python -m benchmarks compare OLD NEW` shows what changed between two reports written with --json, and
+`python -m benchmarks scaling` how steps grow with width, batch and depth.
+"""
 
 import argparse
 import os
+import sys
+
+
+def limit_threads(threads):
+    """Have the libraries that are imported from now on use so many threads; they read these settings once."""
+    for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
+        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    os.environ["NPROC"] = str(threads)  # of JAX's pool
+    if threads == 1:
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+
+
+def checked(parser, arguments):
+    """The arguments, with the folders of files to write known to exist before hours of work."""
+    if arguments.threads < 1 or getattr(arguments, "rounds", 1) < 1:
+        parser.error("--rounds and --threads want a number of 1 or more")
+    for path in (arguments.json, arguments.plot):
+        if path and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+            parser.error(f"there is no folder for {path}")
+    return arguments
+
+
+def run(argv):
+    """Run the selected workloads, print a table for each, write the JSON report and the figure if asked to."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="names of workloads, or startup; all by default")
+    parser.add_argument("--rounds", type=int, default=200, help="turns that every way gets (200)")
+    parser.add_argument("--quick", dest="rounds", action="store_const", const=20, help="for --rounds 20")
+    parser.add_argument("--threads", type=int, default=1, help="threads of every library (1)")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the results to this file, a PNG")
+    arguments = checked(parser, parser.parse_args(argv))
+
+    limit_threads(arguments.threads)
+    from benchmarks import runner  # only now, so that every library reads the number of threads
+
+    choices = [*runner.WORKLOADS, "startup"]
+    unknown = [name for name in arguments.workloads if name not in choices]
+    if unknown:
+        parser.error(f"no workload named {', '.join(unknown)}; there are {', '.join(choices)}")
+    names = arguments.workloads or choices
+    runner.run(names, arguments.rounds, arguments.threads, arguments.json, arguments.plot)
+
+
+def compare(argv):
+    """Print what changed between two reports."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks compare", description=compare.__doc__)
+    parser.add_argument("old", metavar="OLD.json")
+    parser.add_argument("new", metavar="NEW.json")
+    arguments = parser.parse_args(argv)
+    from benchmarks.compare import compare as text_of
+    from benchmarks.report import ReportError
+
+    try:
+        print(text_of(arguments.old, arguments.new))
+    except ReportError as error:
+        sys.exit(f"error: {error}")
+
+
+COMMANDS = {"compare": compare}
 
 
 def main():
-    """Run the selected workloads, print a table for each, and write the JSON report if asked to."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="names of workloads, all by default")
-    parser.add_argument("--rounds", type=int, default=200, help="turns that every way gets (200)")
-    parser.add_argument("--quick", dest="rounds", action="store_const", const=20, help="for --rounds 20")
-    parser.add_argument("--threads", type=int, default=1, help="threads of BLAS and of PyTorch (1)")
-    parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1 or arguments.threads < 1:
-        parser.error("--rounds and --threads want a number of 1 or more")
-
-    for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
-        os.environ[f"{library}_NUM_THREADS"] = str(arguments.threads)
-    from benchmarks import runner  # only now: NumPy's and PyTorch's thread pools read these at their import
-
-    unknown = [name for name in arguments.workloads if name not in runner.WORKLOADS]
-    if unknown:
-        parser.error(f"no workload named {', '.join(unknown)}; there are {', '.join(runner.WORKLOADS)}")
-    names = arguments.workloads or list(runner.WORKLOADS)
-    runner.run(names, arguments.rounds, arguments.threads, arguments.json)
+    """Run the command that the first argument names, or the workloads."""
+    command, *rest = sys.argv[1:] or [None]
+    if command in COMMANDS:
+        COMMANDS[command](rest)
+    else:
+        run(sys.argv[1:])
 
 
 if __name__ == "__main__":

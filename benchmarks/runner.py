@@ -1,19 +1,17 @@
-"""Checks that all ways of a workload train alike, then times them in turns, in one process."""
+"""Checks that all ways of a workload train alike, then has them timed and writes the report."""
 
-import gc
 import statistics
-import time
 from importlib.util import find_spec
 
 import numpy as np
 
-from benchmarks import chain, images, mnist_mlp, names_deep, names_mlp  # noqa: F401  (they register their workloads)
+import benchmarks.families  # noqa: F401  (it registers their workloads)
 from benchmarks import startup
 from benchmarks.report import FORMAT, heading, machine, startup_table, table, write_json
+from benchmarks.timing import measure, ratio, ratios, spread
 from benchmarks.workload import PHASES, WORKLOADS
 
 CHECK_STEPS, TOLERANCE = 20, 1e-4
-TURN_SECONDS = 0.01  # short, so that a disturbance spoils few turns and the median throws them out
 YARDSTICKS = ("torch", "numpy", "limit")  # what a way is compared with; "torch" is the way's rival
 
 
@@ -43,67 +41,6 @@ def check(name, workload, problem, trainers):
     return losses
 
 
-def turn(trainer, steps):
-    """Seconds per step over some steps, and those of each phase where the way has phases.
-
-    Reading the last loss waits for a device that runs behind.
-    """
-    clock = time.perf_counter
-    start = clock()
-    if trainer.phases is None:
-        for _ in range(steps):
-            loss = trainer.step(trainer.draw())
-        loss.item()
-        return (clock() - start) / steps, None
-    forward = backward = 0.0
-    for _ in range(steps):
-        begin = clock()
-        phases = trainer.phases(trainer.draw())
-        loss = next(phases)
-        middle = clock()
-        next(phases)
-        end = clock()
-        next(phases, None)
-        forward, backward = forward + middle - begin, backward + end - middle
-    loss.item()
-    total = clock() - start
-    return total / steps, (forward / steps, backward / steps, (total - forward - backward) / steps)
-
-
-def measure(trainers, rounds):
-    """What `turn` gives for every way in each of the quiet rounds; the ways take turns within a round.
-
-    Other work on the machine only ever adds time, so the slower half of the rounds is left out.
-    """
-    gc.collect()
-    gc.freeze()  # so that collections during one way's turn do not walk what another library imported
-    steps = {}
-    for label, trainer in trainers.items():
-        once = turn(trainer, 1)[0]  # which also compiles, in libraries that do
-        few = 20 if once < TURN_SECONDS else 1
-        steps[label] = max(1, round(TURN_SECONDS / turn(trainer, few)[0]))
-    measured = [[turn(trainer, steps[label]) for label, trainer in trainers.items()] for _ in range(rounds)]
-    gc.unfreeze()
-    quiet = sorted(measured, key=lambda turns: sum(total for total, _ in turns))[: (rounds + 1) // 2]
-    return dict(zip(trainers, zip(*quiet, strict=True), strict=True))
-
-
-def ratios(seconds, label, other):
-    """One way's time to another's in the same round, for every round."""
-    return [a / b for a, b in zip(seconds[label], seconds[other], strict=True)]
-
-
-def ratio(seconds, label, other):
-    """Median over the rounds of one way's time to another's in the same round; None where it did not run."""
-    return statistics.median(ratios(seconds, label, other)) if other in seconds else None
-
-
-def spread(values):
-    """Half the range that the middle half of the values covers, relative to their median."""
-    low, middle, high = np.percentile(values, (25, 50, 75))
-    return float((high - low) / (2 * middle))
-
-
 def run_workload(name, rounds, missing=()):
     """Check and time one workload; returns its record for the report. Packages in `missing` are skipped silently."""
     workload = WORKLOADS[name]
@@ -122,9 +59,11 @@ def run_workload(name, rounds, missing=()):
     record = {"title": workload.title, "targets": workload.targets, "ways": {}}
     for label in trainers:
         phases = [phases for _, phases in turns[label] if phases]
-        result = {"microseconds": 1e6 * statistics.median(seconds[label]), "spread": spread(seconds[label])}
-        for number, phase in enumerate(PHASES):
-            result[phase] = 1e6 * statistics.median(times[number] for times in phases) if phases else None
+        middle = 1e6 * statistics.median(seconds[label])
+        result = {"microseconds": middle, "spread": spread(seconds[label])}
+        for number, phase in enumerate(PHASES):  # its share of a step, so that the phases add up to about the whole
+            shares = [times[number] / sum(times) for times in phases]
+            result[phase] = middle * statistics.median(shares) if shares else None
         for yardstick in YARDSTICKS:
             other = workload.ways[label].rival if yardstick == "torch" else yardstick
             result[f"ratio_to_{yardstick}"] = ratio(seconds, label, other)

@@ -75,7 +75,8 @@ class Convolution:
         columns[:, steps:] = 0
         dpadded[steps:] = 0
         for offset in range(self.kernel):  # a column of the kernel reaches every second column of the image
-            part, weight = columns[:, offset : offset + steps : STRIDE], self.weight[:, offset * width : (offset + 1) * width]
+            part = columns[:, offset : offset + steps : STRIDE]
+            weight = self.weight[:, offset * width : (offset + 1) * width]
             if offset < STRIDE:
                 np.matmul(weight.T, self.doutput[chunk], out=part)
             else:

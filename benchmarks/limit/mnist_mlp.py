@@ -14,14 +14,15 @@ def mlp(problem):
     rows, width = problem.batch, len(b1)
     loss, ones = CrossEntropy(rows, len(b2)), np.ones(rows, np.float32)
     x = np.empty((rows, len(W1)), np.float32)
-    h, dh, zeros = np.empty((rows, width), np.float32), np.empty((rows, width), np.float32), np.zeros((rows, width), np.float32)
-    active, logits = np.empty((rows, width), bool), np.empty((rows, len(b2)), np.float32)
+    h, dh = np.empty((rows, width), np.float32), np.empty((rows, width), np.float32)
+    zeros, active = np.zeros((rows, width), np.float32), np.empty((rows, width), bool)
+    logits = np.empty((rows, len(b2)), np.float32)
 
     def phases(indices):
         problem.inputs.take(indices, 0, x, "clip")
         np.matmul(x, W1, h)
         np.add(h, b1, h)
-        np.maximum(h, zeros, h)  # an array of zeros: a scalar one takes three times as long
+        np.maximum(h, zeros, out=h)  # an array of zeros: a scalar one takes three times as long
         np.matmul(h, W2, logits)
         np.add(logits, b2, logits)
         yield loss.forward(logits, problem.targets.take(indices))

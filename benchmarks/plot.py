@@ -1,0 +1,168 @@
+"""Figures of the reports, in colours and markers that any kind of colour vision can tell apart."""
+
+import os
+
+import matplotlib
+
+matplotlib.use("agg")  # figures go to files, so no display is needed
+
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from benchmarks.workload import PHASES
+
+# Okabe and Ito's colours; the marker tells apart what the colour does not
+LOOK = {
+    "minigrad": ("#0072B2", "o"),
+    "torch": ("#D55E00", "s"),
+    "numpy": ("#000000", "D"),
+    "limit": ("#7F7F7F", "|"),
+    "jax": ("#009E73", "^"),
+    "autograd": ("#CC79A7", "v"),
+    "dezero": ("#E69F00", "P"),
+    "tinygrad": ("#56B4E9", "X"),
+    "micrograd": ("#B8A800", "*"),
+}
+NAMES = {
+    "torch": "PyTorch eager",
+    "numpy": "NumPy by hand",
+    "limit": "limit of NumPy",
+    "jax": "JAX, compiled",
+    "dezero": "DeZero",
+}
+SHADES = (1.0, 0.62, 0.3)  # of the colour of a way, by phase
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "savefig.dpi": 130,
+}
+
+
+def library(label):
+    """The library of a way's label: "minigrad" for "minigrad tensors"."""
+    return label.split()[0]
+
+
+def hollow(label):
+    """The style of a way that is drawn as an outline, so that two ways of one library can be told apart."""
+    return label.endswith("tensors")
+
+
+def save(figure, path):
+    """Write a figure to a PNG file, beside its place first: a reader sees the old picture or the new one."""
+    unfinished = f"{path}.{os.getpid()}.unfinished"
+    try:
+        figure.savefig(unfinished, format="png", bbox_inches="tight")
+        os.replace(unfinished, path)
+    finally:
+        plt.close(figure)
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+
+
+def times(value, _=None):
+    """A ratio as a label: "2x", "0.5x"."""
+    return f"{value:g}x"
+
+
+def overview(report):
+    """All workloads of a report: every way's time relative to PyTorch, the phases of three ways, the cost of imports."""
+    workloads, startup = report["workloads"], report["startup"]
+    rows = max(len(workloads), 1)
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(13, 2.6 + 0.46 * rows + (2.2 if startup else 0)), layout="constrained")
+        heights = (0.9 + 0.46 * rows, 2.2) if startup else (1,)
+        grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=(1.15, 1))
+        if workloads:
+            draw_ratios(figure.add_subplot(grid[0, 0]), workloads)
+            draw_phases(figure.add_subplot(grid[0, 1]), workloads)
+        if startup:
+            columns = (("milliseconds", "ms", "Import in a new process: time"), ("megabytes", "MB", "and memory at most"))
+            for column, (key, unit, title) in enumerate(columns):
+                draw_startup(figure.add_subplot(grid[-1, column]), startup, key, unit, title)
+        facts = report["machine"]
+        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+        note = f"{facts['cpu']}, {facts['threads']} thread(s), {facts['date'][:10]}; {versions}"
+        figure.supxlabel(note, fontsize=8, color="#555555")
+    return figure
+
+
+def yardstick(workloads):
+    """What all are drawn relative to: PyTorch where it ran, else NumPy by hand."""
+    with_torch = any(way["ratio_to_torch"] is not None for record in workloads.values() for way in record["ways"].values())
+    return "torch" if with_torch else "numpy"
+
+
+def draw_ratios(axes, workloads):
+    other = yardstick(workloads)
+    seen = {}
+    for row, record in enumerate(workloads.values()):
+        for label, way in record["ways"].items():
+            name = library(label)
+            value = way[f"ratio_to_{other}"]
+            if name == other or value is None:
+                continue
+            colour, marker = LOOK[name]
+            fill = "none" if hollow(label) else colour
+            size = 13 if marker == "|" else 8
+            style = {"color": colour, "marker": marker, "linestyle": "none", "markeredgewidth": 1.6}
+            axes.plot(value, row, **style, markerfacecolor=fill, markersize=size, zorder=3)
+            seen[name] = Line2D([], [], **style, markersize=8, label=NAMES.get(name, name))
+    axes.axvline(1, color=LOOK[other][0], linewidth=1.5)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(times))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(range(len(workloads)), workloads)
+    axes.set_ylim(len(workloads) - 0.5, -0.5)
+    axes.grid(True, axis="both", color="#DDDDDD", linewidth=0.6)
+    axes.set(title=f"A training step, relative to {NAMES[other]} (the line; left is faster)", xlabel="time per step, ratio")
+    if any(hollow(label) for record in workloads.values() for label in record["ways"]):
+        seen["hollow"] = Line2D([], [], color="#555555", marker="o", markerfacecolor="none", linestyle="none", markersize=8,
+                                label="hollow: from tensors")  # fmt: skip
+    axes.legend(handles=seen.values(), loc="upper center", bbox_to_anchor=(0.5, -0.06 - 0.6 / len(workloads)), ncols=4,
+                fontsize=9, columnspacing=1.2, handletextpad=0.4)  # fmt: skip
+
+
+def draw_phases(axes, workloads):
+    """Stacked bars: the phases of minigrad, PyTorch and NumPy by hand, relative to the yardstick's whole step."""
+    other, height = yardstick(workloads), 0.26
+    for row, record in enumerate(workloads.values()):
+        ways = record["ways"]
+        for offset, name in enumerate(("minigrad", "torch", "numpy")):
+            label = next((label for label in reversed(ways) if library(label) == name), None)
+            if label is None or ways[label]["forward"] is None or ways[label][f"ratio_to_{other}"] is None:
+                continue
+            whole, left = ways[label][f"ratio_to_{other}"], 0
+            total = sum(ways[label][phase] for phase in PHASES)
+            for phase, shade in zip(PHASES, SHADES):
+                width = whole * ways[label][phase] / total
+                place = row + (offset - 1) * height
+                axes.barh(place, width, height * 0.9, left, color=LOOK[name][0], alpha=shade, linewidth=0)
+                left += width
+    axes.set_yticks(range(len(workloads)), [""] * len(workloads))
+    axes.set_ylim(len(workloads) - 0.5, -0.5)
+    axes.axvline(1, color=LOOK[other][0], linewidth=0.8)
+    axes.xaxis.set_major_formatter(FuncFormatter(times))
+    axes.grid(True, axis="x", color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_title("Its phases, dark to pale: forward, backward, update")
+    axes.set_xlabel(f"time per step, relative to {NAMES[other]}")
+    handles = [plt.Rectangle((0, 0), 1, 1, color=LOOK[name][0]) for name in ("minigrad", "torch", "numpy")]
+    axes.legend(handles, ["minigrad", NAMES["torch"], NAMES["numpy"]], loc="upper center", ncols=3, fontsize=9,
+                bbox_to_anchor=(0.5, -0.06 - 0.6 / len(workloads)))  # fmt: skip
+
+
+def draw_startup(axes, startup, key, unit, title):
+    packages = [package for package in startup if startup[package][key] is not None]
+    values = [startup[package][key] for package in packages]
+    bars = axes.barh(range(len(packages)), values, 0.6, color=[LOOK[package][0] for package in packages])
+    axes.bar_label(bars, [f"{value:.0f} {unit}" for value in values], padding=4)
+    axes.set_yticks(range(len(packages)), packages)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set(title=title, xlabel=unit)
