@@ -8,13 +8,7 @@ from running import check_cells, check_figures, check_published, needs_mnist, of
 
 NAME = "02_initialization"
 PREFIXES = ["mnist.", "init.", "sqrt5."]
-KEPT = ["exploding", "vanishing", "steady", "stacks", "results"]
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEPT)
+KEEP = ["exploding", "vanishing", "steady", "stacks", "results"]
 
 
 def test_quick_run_with_drawn_digits(stand_in):
@@ -25,7 +19,7 @@ def test_quick_run_with_drawn_digits(stand_in):
 
 
 def test_a_hundred_products_explode_vanish_or_keep_their_scale(stand_in):
-    exploding, vanishing, steady = (stand_in.kept[name] for name in KEPT[:3])
+    exploding, vanishing, steady = (stand_in.kept[name] for name in KEEP[:3])
     assert len(exploding) == len(vanishing) == len(steady) == 100
     first = next(i for i, width in enumerate(exploding) if not math.isfinite(width))
     assert [float(first)] == stand_in.rows["init.explodes"].here

@@ -9,13 +9,7 @@ import minigrad as mg
 from minigrad import datasets
 
 NAME = "03_training_loop"
-KEPT = ["before", "after", "history", "measured", "predicted", "mean_losses", "speeds"]
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEPT)
+KEEP = ["before", "after", "history", "measured", "predicted", "mean_losses", "speeds"]
 
 
 def test_quick_run_with_drawn_digits(stand_in):

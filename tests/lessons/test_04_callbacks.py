@@ -8,13 +8,7 @@ from running import check_cells, check_figures, needs_mnist, offline, published_
 from minigrad.train import EVENTS
 
 NAME = "04_callbacks"
-KEPT = ["traces", "runs", "by_hand", "train_losses", "valid_losses", "stopped", "tried", "suggestion", "steps"]
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEPT)
+KEEP = ["traces", "runs", "by_hand", "train_losses", "valid_losses", "stopped", "tried", "suggestion", "steps"]
 
 
 def test_quick_run_with_drawn_digits(stand_in):

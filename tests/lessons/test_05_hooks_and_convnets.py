@@ -4,13 +4,7 @@ import pytest
 from running import check_cells, check_figures, check_published, needs_mnist, offline, published_data, run
 
 NAME = "05_hooks_and_convnets"
-KEPT = ["count", "speeds", "default_stats", "histograms", "rates", "final_accuracy", "steps", "BINS"]
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEPT)
+KEEP = ["count", "speeds", "default_stats", "histograms", "rates", "final_accuracy", "steps", "BINS"]
 
 
 def test_quick_run_with_drawn_digits(stand_in):

@@ -37,17 +37,6 @@ NEAR = {
 }
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEEP)
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    return run(NAME, tmp_path_factory.mktemp("real"), published_data(), "--quick", keep=KEEP)
-
-
 def stored_losses(data, words):
     """PyTorch's losses, which belong to these words."""
     stored = np.load(ROOT / "tests" / "reference" / "lesson_10.npz")

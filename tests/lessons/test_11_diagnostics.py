@@ -28,17 +28,6 @@ SETTINGS = {  # title: kind of the layers in its tables
 }
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEEP)
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    return run(NAME, tmp_path_factory.mktemp("real"), published_data(), "--quick", keep=KEEP)
-
-
 def section(output, title):
     """What was printed about one network, from its first line to the end of the verdict."""
     found = re.search(rf"^{re.escape(title)}: first loss .*?^judged: [^\n]*", output, re.M | re.S)

@@ -13,17 +13,6 @@ VALUES = (
 KEEP = ["line_by_line", "results", "losses", "engine_losses", "final", "names", "timings"]
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEEP)
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    return run(NAME, tmp_path_factory.mktemp("real"), published_data(), "--quick", keep=KEEP)
-
-
 def assert_gradients_agree(result):
     kept = result.kept
     assert sorted(kept["line_by_line"]) == sorted(VALUES)

@@ -17,17 +17,6 @@ NAME = "13_prenoms"
 KEEP = ["losses", "final", "first", "names", "LESSON_10", "expected"]
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEEP)
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    return run(NAME, tmp_path_factory.mktemp("real"), published_data(), "--quick", keep=KEEP)
-
-
 def test_quick_run_with_the_stand_in_names(stand_in):
     assert stand_in.output.count("note: these are the stand-in lists of names, so figures will differ") == 1
     assert stand_in.rows["prenoms.split"].verdict == "other data"

@@ -9,17 +9,6 @@ NAME = "14_residual_and_wavenet"
 KEEP = ["norms", "noise", "accuracies", "final", "invented", "predicted"]
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand_in")
-    return run(NAME, folder, offline(folder), "--quick", keep=KEEP)
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    return run(NAME, tmp_path_factory.mktemp("real"), published_data(), "--quick", keep=KEEP)
-
-
 def slope(norms):
     """Mean gradient of the first block's layers over that of the last block's."""
     return sum(norms[1:4]) / sum(norms[-4:-1])
