@@ -8,6 +8,8 @@ import argparse
 import os
 import sys
 
+QUICK = 20  # rounds
+
 
 def limit_threads(threads):
     """Have the libraries that are imported from now on use so many threads; they read these settings once."""
@@ -28,6 +30,14 @@ def checked(parser, arguments):
     return arguments
 
 
+def add_shared(parser):
+    """The options of everything that is timed."""
+    parser.add_argument("--quick", dest="rounds", action="store_const", const=QUICK, help=f"for --rounds {QUICK}")
+    parser.add_argument("--threads", type=int, default=1, help="threads of every library (1)")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the results to this file, a PNG")
+
+
 def run(argv):
     """Run the selected workloads, print a table for each, write the JSON report and the figure if asked to."""
     parser = argparse.ArgumentParser(
@@ -35,10 +45,7 @@ def run(argv):
     )
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="names of workloads, or startup; all by default")
     parser.add_argument("--rounds", type=int, default=200, help="turns that every way gets (200)")
-    parser.add_argument("--quick", dest="rounds", action="store_const", const=20, help="for --rounds 20")
-    parser.add_argument("--threads", type=int, default=1, help="threads of every library (1)")
-    parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
-    parser.add_argument("--plot", metavar="FILE", help="also draw the results to this file, a PNG")
+    add_shared(parser)
     arguments = checked(parser, parser.parse_args(argv))
 
     limit_threads(arguments.threads)
@@ -67,7 +74,26 @@ def compare(argv):
         sys.exit(f"error: {error}")
 
 
-COMMANDS = {"compare": compare}
+def scaling(argv):
+    """Time steps against width, batch and depth, and measure memory against depth; --quick takes every third point."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks scaling", description=scaling.__doc__)
+    parser.add_argument("curves", nargs="*", metavar="CURVE", help="width, batch, depth, memory; all by default")
+    parser.add_argument("--rounds", type=int, default=40, help="turns that every way gets at every point (40)")
+    add_shared(parser)
+    arguments = checked(parser, parser.parse_args(argv))
+
+    limit_threads(arguments.threads)
+    from benchmarks import scaling as module
+
+    unknown = [name for name in arguments.curves if name not in module.CURVES]
+    if unknown:
+        parser.error(f"no curve named {', '.join(unknown)}; there are {', '.join(module.CURVES)}")
+    names = arguments.curves or list(module.CURVES)
+    every = 3 if arguments.rounds <= QUICK else 1
+    module.run(names, arguments.rounds, every, arguments.threads, arguments.json, arguments.plot)
+
+
+COMMANDS = {"compare": compare, "scaling": scaling}
 
 
 def main():

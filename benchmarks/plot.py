@@ -84,11 +84,14 @@ def overview(report):
             columns = (("milliseconds", "ms", "Import in a new process: time"), ("megabytes", "MB", "and memory at most"))
             for column, (key, unit, title) in enumerate(columns):
                 draw_startup(figure.add_subplot(grid[-1, column]), startup, key, unit, title)
-        facts = report["machine"]
-        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-        note = f"{facts['cpu']}, {facts['threads']} thread(s), {facts['date'][:10]}; {versions}"
-        figure.supxlabel(note, fontsize=8, color="#555555")
+        figure.supxlabel(caption(report["machine"]), fontsize=8, color="#555555")
     return figure
+
+
+def caption(facts):
+    """The machine, the date and the versions, for the foot of a figure."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return f"{facts['cpu']}, {facts['threads']} thread(s), {facts['date'][:10]}; {versions}"
 
 
 def yardstick(workloads):
@@ -166,3 +169,34 @@ def draw_startup(axes, startup, key, unit, title):
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set(title=title, xlabel=unit)
+
+
+def curves(report):
+    """The curves of `scaling`: a panel each, both axes logarithmic."""
+    names = list(report["curves"])
+    with plt.rc_context(STYLE):
+        rows = (len(names) + 1) // 2
+        figure, grid = plt.subplots(rows, 2, figsize=(11, 4.2 * rows + 0.4), squeeze=False, layout="constrained")
+        for axes, name in zip(grid.flat, names):
+            draw_curve(axes, report["curves"][name])
+        for axes in grid.flat[len(names) :]:
+            axes.remove()
+        figure.supxlabel(caption(report["machine"]), fontsize=8, color="#555555")
+    return figure
+
+
+def draw_curve(axes, curve):
+    labels = {label: None for point in curve["points"] for label in point["ways"]}
+    for label in labels:
+        points = [(point["at"], point["ways"][label]["value"]) for point in curve["points"] if label in point["ways"]]
+        name = library(label)
+        colour, marker = LOOK[name]
+        style = {"marker": marker, "color": colour, "markersize": 9 if marker == "|" else 5}
+        axes.plot(*zip(*points), **style, linewidth=1.6, label=NAMES.get(name, name))
+    axes.set_xscale("log", base=curve["base"])
+    axes.set_yscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(True, color="#DDDDDD", linewidth=0.6)
+    axes.set(title=curve["title"], xlabel=curve["axis"], ylabel=curve["unit"])
+    axes.legend(fontsize=9)

@@ -15,24 +15,21 @@ CHECK_STEPS, TOLERANCE = 20, 1e-4
 YARDSTICKS = ("torch", "numpy", "limit")  # what a way is compared with; "torch" is the way's rival
 
 
-def minibatches(problem):
-    """The indices that every way is checked on."""
-    rng = np.random.default_rng(1)
-    return [rng.integers(0, problem.examples, problem.batch) for _ in range(CHECK_STEPS)]
-
-
-def check(name, workload, problem, trainers):
+def check(name, workload, problem, trainers, steps=None):
     """Train every way from the same weights on the same minibatches; the losses must be the oracle's.
 
     Raises RuntimeError with the two losses where a way differs by more than `TOLERANCE`, relatively.
+    `steps`: how many to take, `CHECK_STEPS` by default.
     """
+    rng = np.random.default_rng(1)
+    minibatches = [rng.integers(0, problem.examples, problem.batch) for _ in range(steps or CHECK_STEPS)]
     losses, wanted_of = {}, {}
     for label, trainer in trainers.items():
         build = workload.ways[label].oracle or workload.ways["numpy"].build
         if build not in wanted_of:
             oracle = build(problem)
-            wanted_of[build] = [oracle.step(indices).item() for indices in minibatches(problem)]
-        for number, (indices, wanted) in enumerate(zip(minibatches(problem), wanted_of[build]), 1):
+            wanted_of[build] = [oracle.step(indices).item() for indices in minibatches]
+        for number, (indices, wanted) in enumerate(zip(minibatches, wanted_of[build]), 1):
             loss = trainer.step(trainer.indices(indices)).item()
             if not abs(loss - wanted) <= TOLERANCE * abs(wanted):
                 where = f"{name}, step {number}"

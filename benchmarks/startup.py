@@ -12,22 +12,13 @@ from benchmarks.timing import spread
 PACKAGES = ("numpy", "minigrad", "torch", "jax", "tinygrad", "autograd", "dezero", "micrograd")
 ROOT = Path(__file__).parents[1]
 
-# Memory is the peak of the process; ru_maxrss would count its parent as well, so it serves where there is no /proc.
 CHILD = """
 import importlib, json, sys, time
 start = time.perf_counter()
 importlib.import_module(sys.argv[1])
 seconds = time.perf_counter() - start
-try:
-    with open("/proc/self/status") as file:
-        kilobytes = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
-except (OSError, StopIteration):
-    try:
-        import resource
-        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    except ImportError:
-        kilobytes = None
-print(json.dumps([seconds, kilobytes and kilobytes / 1024]))
+from benchmarks.memory import peak_megabytes
+print(json.dumps([seconds, peak_megabytes()]))
 """
 
 
