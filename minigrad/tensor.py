@@ -153,7 +153,7 @@ class Tensor(Variable):
             self.node = Leaf(self.array.shape)
             self.node.grad = self.__dict__.pop("_grad", None)
         elif not value and self.node is not None:
-            self.node, self._grad = None, self.node.grad
+            self.leave_graph()
 
     def requires_grad_(self, requires_grad=True):
         """Ask for gradients of this leaf, or no longer; returns the tensor."""
@@ -205,9 +205,13 @@ class Tensor(Variable):
         if self.origin is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
         if isinstance(self.node, Leaf):
-            self._grad = self.node.grad
+            self.leave_graph()
         self.node = None
         return self
+
+    def leave_graph(self):
+        """Be a leaf without a gradient to come: graphs that were made with it no longer add to its `.grad`."""
+        self._grad, self.node.grad, self.node = self.node.grad, None, None
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
         """Add the gradient of this tensor with respect to every leaf to its `.grad`; see `autograd.backward`."""

@@ -315,6 +315,18 @@ def test_grad_mode_belongs_to_its_thread():
     assert seen == {"fresh": True, "set": False}
 
 
+@pytest.mark.parametrize("leave", [mg.Tensor.detach_, lambda x: x.requires_grad_(False)])
+def test_a_leaf_that_has_left_the_graph_keeps_its_gradient(leave):
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    (x * 3).sum().backward()
+    y = (x * 5).sum()
+    leave(x)
+    y.backward()
+    assert x.grad.tolist() == [3, 3]
+    (x.requires_grad_() * 2).sum().backward()
+    assert x.grad.tolist() == [5, 5]
+
+
 def test_threads_differentiate_at_once():
     results = {}
 

@@ -374,7 +374,7 @@ def interrupted(folder, seconds, signals):
     environment = os.environ | {"PYTHONPATH": path, "MPLBACKEND": "agg"}
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment,
+        env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )  # fmt: skip
     for line in process.stdout:
         if line == "batch 2\n":
