@@ -85,9 +85,19 @@ def overflow_expected():
     return contextlib.nullcontext() if on_gpu else np.errstate(over="ignore")
 
 
+def unwarned():
+    """A context in which numbers become infinite and NaN without NumPy's warnings; CuPy has none."""
+    return contextlib.nullcontext() if on_gpu else np.errstate(all="ignore")
+
+
 def range_watched():
-    """A context in which a result outside of the range of its dtype raises FloatingPointError; CuPy never does."""
-    return contextlib.nullcontext() if on_gpu else np.errstate(over="raise", under="raise")
+    """A context in which a result outside of the range of its dtype raises FloatingPointError.
+
+    On a GPU nobody can say, so it is raised at once, and the way that is careful is taken always.
+    """
+    if on_gpu:
+        raise FloatingPointError
+    return np.errstate(over="raise", under="raise")
 
 
 def scatter_add(array, index, values):

@@ -965,19 +965,20 @@ def bitwise_not(x):
     return ~x
 
 
-def shifts(function):
+def shifts(function, name):
     """A shift of integers, where NumPy would make integers of booleans."""
 
     def shift(a, b):
         if a.dtype.kind == "b":
-            raise undefined(function.__name__, a)
+            raise undefined(name, a)
         return function(a, b)
 
-    shift.__name__ = "bitwise_" + function.__name__
+    shift.__name__ = name
     return binary(shift)
 
 
-bitwise_left_shift, bitwise_right_shift = shifts(xp.left_shift), shifts(xp.right_shift)
+bitwise_left_shift = shifts(xp.left_shift, "bitwise_left_shift")
+bitwise_right_shift = shifts(xp.right_shift, "bitwise_right_shift")
 
 
 @unary

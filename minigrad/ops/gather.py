@@ -21,7 +21,8 @@ def integers(index, operation):
 def checked(index, size, operation, kind=RuntimeError):
     """The index array, or an error where a value is not in [0, size)."""
     if not within(index.reshape(-1), size):
-        raise kind(f"{operation}: index out of range: expected 0 <= index < {size}, got {index.min()} to {index.max()}")
+        lowest, highest = int(index.min()), int(index.max())
+        raise kind(f"{operation}: index out of range: expected 0 <= index < {size}, got {lowest} to {highest}")
     return index
 
 
@@ -207,6 +208,6 @@ def index_fill(input, dim, index, value):
     x = lifted(input)
     n = x.array.shape[dim]
     if not within(at + n, 2 * n):
-        raise IndexError(f"index_fill: expected {-n} <= index < {n}, got {at.min()} to {at.max()}")
+        raise IndexError(f"index_fill: expected {-n} <= index < {n}, got {int(at.min())} to {int(at.max())}")
     at = xp.unique(at % n)  # what is named twice is filled once
     return lowered(put(x, value, (*(ALL,) * dim, at)), input)
