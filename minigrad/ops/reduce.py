@@ -5,7 +5,7 @@ import functools
 import math
 
 from ..autograd import primitive, wrap
-from ..backend import NUMBERS, constant, overflow_expected, range_watched, total, xp
+from ..backend import NUMBERS, constant, on_gpu, overflow_expected, product_total, range_watched, total, xp
 from .elementwise import as_dtype, boolean, broadcast_to, dtype_of, exp, float32, int64
 from .shape import dim_of, dims_of, reshape_
 
@@ -114,15 +114,25 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, **names):
     return accumulated(mean_, floating(input, "mean", dtype), dtype, dims, keepdim)
 
 
-def spread(x, dims, divisor, keepdim):
-    """The sum of squared differences from the mean over the divisor, and those differences.
+def deviations(x, dims, n):
+    """The mean of n values over `dims`, the differences from it and the sum of their squares, with size 1 there.
 
-    The mean of numbers far from zero is rounded by more than they may differ, so what is left of it goes as well.
+    Where numbers are far from zero beside their spread, the rounding of their mean shows in the differences, so its
+    rest is subtracted as well. A GPU is not asked whether they are, as that would mean to wait for it.
     """
-    n = count(x.shape, dims)
-    centred = x - divided(total(x, dims), n)
-    centred -= divided(total(centred, dims), n)
-    y = divided(total(centred * centred, dims), divisor)
+    mean = divided(total(x, dims), n)
+    centred = x - mean
+    squares = product_total(centred, centred, dims)
+    if on_gpu or xp.count_nonzero(mean * mean * constant(1e-5 * n, x.dtype) > squares):
+        centred -= divided(total(centred, dims), n)
+        squares = product_total(centred, centred, dims)
+    return mean, centred, squares
+
+
+def spread(x, dims, divisor, keepdim):
+    """The sum of squared differences from the mean over the divisor, and those differences."""
+    _, centred, squares = deviations(x, dims, count(x.shape, dims))
+    y = divided(squares, divisor)
     return y if keepdim else y.reshape(dropped(x.shape, dims)), centred
 
 
@@ -260,10 +270,10 @@ log_softmax_.vjp(lambda g, y, dim: g - exp(y) * sum_(g, (dim,), True))
 def along_dim(primitive_, name, doc):
     def function(input, dim, *, dtype=None):
         shape, dim = input.array.shape, dim_of(dim, input.array.ndim, name)
-        if not shape:
-            return reshape_(function(reshape_(input, (1,)), 0, dtype=dtype), ())
         if not summable(input, dtype):
             input = floating(input, name, dtype)
+        if not shape:
+            return sum(function(reshape_(input, (1,)), 0), 0)
         if not shape[dim]:
             return input * 1
         return primitive_(input, dim) if summable(input, None) else accumulated(primitive_, input, None, dim)

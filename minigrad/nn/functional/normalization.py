@@ -4,10 +4,10 @@ import functools
 import math
 
 from ...autograd import wrap
-from ...backend import constant, product_total, total, xp
+from ...backend import constant, xp
 from ...ops.elementwise import rsqrt, square
 from ...ops.fused import batch_norm_, layer_norm_
-from ...ops.reduce import mean_
+from ...ops.reduce import deviations, mean_
 from ...ops.shape import integer, reshape_, sizes_of
 
 
@@ -40,10 +40,10 @@ def batch_norm(
         )
     if n == 0:
         return affine(input, weight, bias)
-    mean, centred, var = moments(x, dims, n)
+    mean, centred, squares = deviations(x, dims, n)
     move(running_mean, mean, momentum)
-    move(running_var, var * constant(n / (n - 1), x.dtype), momentum)
-    return batch_norm_(input, weight, bias, centred, var, dims, eps)
+    move(running_var, squares / constant(n - 1, x.dtype), momentum)
+    return batch_norm_(input, weight, bias, centred, squares / constant(n, x.dtype), dims, eps)
 
 
 def check(x, operation, **parameters):
@@ -76,13 +76,6 @@ def affine(input, weight, bias):
     return input * 1 if y is input else y
 
 
-def moments(x, dims, n):
-    """Of a raw array over `dims`, n values: its mean, itself less that, and its (biased) variance."""
-    mean = total(x, dims) / constant(n, x.dtype)
-    centred = x - mean
-    return mean, centred, product_total(centred, centred, dims) / constant(n, x.dtype)
-
-
 def move(running, value, momentum):
     """Let a running statistic, if there is one, go the share `momentum` of the way to this batch's value."""
     if running is not None:
@@ -113,10 +106,11 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         )
     if x.size == 0:
         return affine(input, weight, bias)
-    mean, centred, var = moments(x, dims, n)
+    mean, centred, squares = deviations(x, dims, n)
     move(running_mean, mean.mean(0), momentum)
-    move(running_var, var.mean(0) * constant(n / (n - 1), x.dtype), momentum)
-    return affine(batch_norm_(input, None, None, centred, var, dims, eps), weight, bias)
+    move(running_var, squares.mean(0) / constant(n - 1, x.dtype), momentum)
+    normalised = batch_norm_(input, None, None, centred, squares / constant(n, x.dtype), dims, eps)
+    return affine(normalised, weight, bias)
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
@@ -143,9 +137,10 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     if x.size == 0:
         return affine(input, weight, bias)
     groups = reshape_(input, (n, num_groups, c // num_groups, *space))
-    dims = tuple(range(2, groups.array.ndim))
-    _, centred, var = moments(groups.array, dims, x.size // (n * num_groups))
-    return affine(reshape_(batch_norm_(groups, None, None, centred, var, dims, eps), x.shape), weight, bias)
+    dims, size = tuple(range(2, groups.array.ndim)), x.size // (n * num_groups)
+    _, centred, squares = deviations(groups.array, dims, size)
+    normalised = batch_norm_(groups, None, None, centred, squares / constant(size, x.dtype), dims, eps)
+    return affine(reshape_(normalised, x.shape), weight, bias)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
