@@ -173,8 +173,20 @@ class Variable:
             base, view, options, _ = tensor.origin
             with enable_grad():
                 again = view(base, *options)
-            tensor.node, tensor.origin = again.node, again.origin
+            tensor.origin = again.origin
+            tensor.come_from(again.node)
         return self.node
+
+    def come_from(self, node):
+        """Be what an in-place change made: `.grad` and the wish to retain it come along, hooks stay where they were."""
+        old, self.node = self.node, node
+        if old is None and node is not None:
+            node.grad = self.__dict__.pop("_grad", None)
+        elif old is not node and old is not None:
+            self.grad, old.grad = old.grad, None
+            if old.hooks is not None and old.hooks.retain and node is not None:
+                node.hooks, old.hooks.retain = Hooks(), False
+                node.hooks.retain = True
 
 
 Tensor = Variable  # what primitives return; `tensor.py` registers its class

@@ -225,6 +225,8 @@ RESULTS = {  # (of a library, what it should give)
     "round_": (lambda m: changed(m.tensor([1.26, -1.5]), "round_", decimals=0), [1, -2]),
     "zero_": (lambda m: changed(iota(m), "zero_"), [[0] * 3] * 2),
     "fill_ with a tensor": (lambda m: changed(iota(m), "fill_", m.tensor(2)), [[2] * 3] * 2),
+    "fill_ of an expanded row": (lambda m: changed(m.zeros(2).expand(2, 2), "fill_", 3), [[3, 3], [3, 3]]),
+    "zero_ of an expanded row": (lambda m: changed(m.ones(2).expand(2, 2), "zero_"), [[0, 0], [0, 0]]),
     "fill_ truncates": (lambda m: changed(m.arange(3), "fill_", 2.7), [2, 2, 2]),
     "copy_ casts": (lambda m: changed(m.arange(2), "copy_", m.tensor([2.7, -2.7])), [2, -2]),
     "copy_ broadcasts": (lambda m: changed(iota(m), "copy_", m.tensor([[1], [2]])), [[1, 1, 1], [2, 2, 2]]),
@@ -352,6 +354,25 @@ def test_version_counts(library):
         x += 1
     x[0] += 1  # changes the view, then assigns it
     assert x._version == len(steps) + 3
+
+
+@pytest.mark.parametrize("library", ["minigrad", "torch"])
+@pytest.mark.parametrize("part", [..., 0])
+def test_a_retained_gradient_survives_a_change_and_hooks_stay_behind(library, part):
+    m = pytest.importorskip(library)
+    x = m.ones(2, 2, requires_grad=True)
+    y, seen = x * 2, []
+    y.register_hook(seen.append)
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    y[part].mul_(3)
+    assert y.retains_grad
+    assert y.grad.tolist() == [[1, 1], [1, 1]]
+    y.sum().backward()
+    assert y.grad.tolist() == [[2, 2], [2, 2]]
+    changed_part = 3 * m.ones(2, 2) if part is ... else m.tensor([[3.0, 3], [1, 1]])
+    assert [g.tolist() for g in seen] == [[[1, 1], [1, 1]], changed_part.tolist()]  # of y as it was
+    assert x.grad.tolist() == (2 + 2 * changed_part).tolist()
 
 
 def test_a_changed_value_that_backward_needs_is_an_error():

@@ -38,7 +38,7 @@ written.vjps(base=lambda g, path: erased(g, path), value=lambda g, path: follow(
 erased.vjp(lambda g, path: erased(g, path))
 
 
-def store(tensor, result):
+def store(tensor, result, same_everywhere=False):
     """Let `tensor` hold the value of `result`, in place and with its history; every view of its memory follows."""
     array, value = tensor.array, result.array
     if value.shape != array.shape:
@@ -53,12 +53,13 @@ def store(tensor, result):
     if tracked and isinstance(base.node, Leaf):
         what = "a leaf Variable" if base is tensor else "a view of a leaf Variable"
         raise RuntimeError(f"{what} that requires grad is being used in an in-place operation.")
-    refuse_overlap(array)
+    if not same_everywhere:
+        refuse_overlap(array)
     result = as_dtype(result, array.dtype)
     array[...] = result.array
     changed(tensor)
     if tracked:
-        base.node = result.node if base is tensor else written(base, result, tuple(reversed(path))).node
+        base.come_from(result.node if base is tensor else written(base, result, tuple(reversed(path))).node)
         base.version.rewired = tick()
     return tensor
 
@@ -114,7 +115,7 @@ def fill_(self, value):
     value = as_dtype(fitting(operand(value, "fill_"), self.array.dtype, "fill_"), self.array.dtype)
     if value.ndim:
         raise RuntimeError(f"fill_ only supports a 0-dimension value tensor but got shape {tuple(value.shape)}")
-    return store(self, overwrite(self, value))
+    return store(self, overwrite(self, value), same_everywhere=True)
 
 
 def zero_(self):
