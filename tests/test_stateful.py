@@ -5,8 +5,6 @@ or several times over one graph, detaches, clears gradients. `test_inplace.py` h
 with central differences to judge by; here PyTorch judges, and what it refuses is to be refused.
 """
 
-import re
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -48,14 +46,15 @@ COPIES = {
 IN_PLACE = ["add_", "sub_", "mul_", "copy_"]
 IN_PLACE_ALONE = ["tanh_", "sin_", "relu_", "zero_", "neg_", "detach_"]
 PLACES = [0, (..., 0), slice(1, None), (slice(None), 1), ...]
-ALONE = "|".join(  # what one side may refuse alone; a new program then begins
-    (
+ALONE = {  # what one side may refuse alone; a new program then begins
+    torch: (
         "backward through the graph a second time",  # an operation need not keep the same on both sides
-        "not have been used in the graph",  # in PyTorch a change under no_grad gives the views of a memory new nodes
-        "a view of a leaf Variable",  # to PyTorch a view of what was a leaf when it was taken
-        "Can't detach views",  # in minigrad the product with a vector is a view
-    )
-)
+        "modified by an inplace operation",  # tanh_() keeps what it wrote here, not the memory that it wrote to
+        "not have been used in the graph",  # a change under no_grad gives the views of a memory new nodes there
+        "a view of a leaf Variable",  # of what was a leaf when the view was taken, there
+    ),
+    mg: ("Can't detach views",),  # the product with a vector is a view here
+}
 HOOKS = [lambda g: g * 2, lambda g: None, lambda g: g + g.sum()]
 
 
@@ -81,14 +80,15 @@ class Programs(RuleBasedStateMachine):
     def both(self, step, what):
         """Run a step on either side; a Tensor that it returns joins the list."""
         self.steps.append(what)
-        results = []
+        results, may_differ = [], False
         for library, tensors in self.sides():
             try:
                 results.append(step(library, tensors))
             except (RuntimeError, IndexError, ValueError, TypeError) as error:
                 results.append(error)
+                may_differ |= any(message in str(error) for message in ALONE[library])
         theirs, ours = results
-        if isinstance(theirs, Exception) != isinstance(ours, Exception) and re.search(ALONE, f"{theirs}{ours}"):
+        if may_differ and isinstance(theirs, Exception) != isinstance(ours, Exception):
             return self.begin(seed=len(self.steps))
         assert isinstance(theirs, Exception) == isinstance(ours, Exception), (self.steps, theirs, ours)
         if isinstance(theirs, Exception):
