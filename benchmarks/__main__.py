@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-QUICK = 20  # rounds
+QUICK = 10  # rounds
 
 
 def limit_threads(threads):
@@ -16,6 +16,7 @@ def limit_threads(threads):
     for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
     os.environ["NPROC"] = str(threads)  # of JAX's pool
+    os.environ["NUM_CPU_THREADS"] = str(threads)  # of tinygrad
     if threads == 1:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
 

@@ -6,32 +6,34 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.limit import chain as limit
-from benchmarks.workload import Way, Workload, in_phases, register
+from benchmarks.workload import Way, Workload, in_phases, library_draw, numpy_draw, register
 
 ROUNDS = 250  # of four operations
-SCALE, UP, DOWN = 1.0001, 0.0002, 0.0001
+CONSTANTS = SCALE, UP, DOWN = 1.0001, 0.0002, 0.0001
 LEARNING_RATE = 0.02
 
 
 def problem(size):
     """The numbers that the chain starts from and that training lowers; ReLU stops some of them."""
     x = np.linspace(1, -0.5, size, dtype=np.float32)
-    return SimpleNamespace(x=x, examples=1, batch=1, learning_rate=LEARNING_RATE * size)
-
-
-def draw():
-    """There are no minibatches."""
-
-
-def nothing(indices):
-    """Whatever minibatch is asked for."""
+    return SimpleNamespace(
+        parameters=[x],
+        constants=CONSTANTS,
+        rounds=ROUNDS,
+        inputs=np.zeros(1),  # a minibatch of nothing, for ways that fetch one whatever they train
+        targets=np.zeros(1, np.int64),
+        examples=1,
+        batch=1,
+        learning_rate=LEARNING_RATE * size,
+    )
 
 
 def tensors(package, problem):
     """The chain as a user writes it, in minigrad or PyTorch by the name of the package."""
     library = import_module(package)
-    start = library.tensor(problem.x, requires_grad=True)
+    start = library.tensor(problem.parameters[0], requires_grad=True)
 
     def phases(_):
         x = start
@@ -46,12 +48,12 @@ def tensors(package, problem):
 
         start.data -= problem.learning_rate * start.grad
 
-    return in_phases(draw, phases, nothing)
+    return in_phases(library_draw(library, problem), phases, library.tensor)
 
 
 def by_hand(problem):
     """Forward and backward written out in plain NumPy."""
-    start = problem.x.copy()
+    start = problem.parameters[0].copy()
 
     def phases(_):
         x, active = start, []
@@ -68,7 +70,7 @@ def by_hand(problem):
 
         np.subtract(start, problem.learning_rate * gradient, out=start)
 
-    return in_phases(draw, phases, nothing)
+    return in_phases(numpy_draw(problem), phases, np.asarray)
 
 
 WAYS = {
@@ -76,7 +78,9 @@ WAYS = {
     "numpy": Way(by_hand, "numpy", "torch tensors"),
     "limit": Way(limit.chain, "numpy", "torch tensors"),
     "torch tensors": Way(partial(tensors, "torch"), "torch", "torch tensors"),
+    **peers.ways("chain", "torch tensors", "autograd", "dezero"),  # JAX would merge the operations
 }
 for size, noun in ((1, "element"), (1000, "elements")):
     title = f"1000 elementwise operations on {size} {noun}, SGD"
-    register(f"chain-{size}", Workload(title, partial(problem, size), WAYS, {"torch": 0.5}))
+    scalar = peers.ways("chain", "torch tensors", "micrograd") if size == 1 else {}
+    register(f"chain-{size}", Workload(title, partial(problem, size), {**WAYS, **scalar}, {"torch": 0.5}))

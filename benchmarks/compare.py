@@ -38,7 +38,7 @@ def differences(old, new):
 
 def changes(title, old, new, columns):
     """A table of the rows that both have; rows of only one are named below it."""
-    head = "".join(f"{name:>12}{'then':>9}{'change':>10}{'noise':>10}" for _, _, name, _ in columns)
+    head = "".join(f"{name:>12}{'new':>9}{'change':>10}{'noise':>10}" for _, _, name, _ in columns)
     lines = [title, f"  {'':16}{head}"]
     for label in old:
         if label in new:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.limit import images as limit
 from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
 
@@ -153,6 +154,7 @@ WAYS = {
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.network, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **peers.ways("images", "torch modules", "jax"),
 }
 TITLE = "MNIST, four convolutions of stride 2, batch 512, SGD"
 register("images", Workload(TITLE, partial(problem, False), WAYS, {"torch": 1.1, "numpy": 0.5}))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks import images
+from benchmarks import images, peers
 from benchmarks.limit import mnist_mlp as limit
 from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
 
@@ -71,6 +71,7 @@ WAYS = {
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.mlp, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **peers.ways("mnist_mlp", "torch modules", "jax", "autograd", "dezero", "tinygrad"),
 }
 for batch in (64, 512):
     title = f"MNIST 784-50-10, ReLU, batch {batch}, SGD"

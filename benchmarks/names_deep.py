@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.limit import names as limit
 from benchmarks.names_mlp import BLOCK, EMBEDDING, VOCABULARY, examples
 from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
@@ -106,6 +107,7 @@ WAYS = {
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.deep, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **peers.ways("names_deep", "torch modules", "jax", "autograd", "dezero", "tinygrad"),
 }
 TITLE = "embedding 27 x 10, six layers of 100 with batch norm, tanh, batch 32, SGD"
 register("names-deep", Workload(TITLE, problem, WAYS, {"torch": 0.7, "numpy": 1.5}))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.limit import names as limit
 from benchmarks.workload import Way, Workload, in_phases, library_draw, numpy_draw, register, train_modules
 
@@ -176,6 +177,7 @@ def ways(batch_norm):
         "limit": Way(limit.mlp_batch_norm if batch_norm else limit.mlp, "numpy", "torch tensors"),
         "torch tensors": Way(partial(tensors, "torch"), "torch", "torch tensors"),
         "torch modules": Way(partial(modules, "torch"), "torch", "torch modules", oracle),
+        **peers.ways("names_mlp", "torch tensors", "jax", "autograd", "dezero", "tinygrad"),
     }
 
 

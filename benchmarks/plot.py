@@ -111,9 +111,10 @@ def draw_ratios(axes, workloads):
                 continue
             colour, marker = LOOK[name]
             fill = "none" if hollow(label) else colour
-            size = 13 if marker == "|" else 8
+            size = 14 if marker == "|" else 8
             style = {"color": colour, "marker": marker, "linestyle": "none", "markeredgewidth": 1.6}
-            axes.plot(value, row, **style, markerfacecolor=fill, markersize=size, zorder=3)
+            above = 4 if name == "minigrad" else 3
+            axes.plot(value, row, **style, markerfacecolor=fill, markersize=size, zorder=above)
             seen[name] = Line2D([], [], **style, markersize=8, label=NAMES.get(name, name))
     axes.axvline(1, color=LOOK[other][0], linewidth=1.5)
     axes.set_xscale("log")

@@ -7,6 +7,7 @@ import numpy as np
 
 import benchmarks.families  # noqa: F401  (it registers their workloads)
 from benchmarks import startup
+from benchmarks.peers import NOTES, Unavailable
 from benchmarks.report import FORMAT, heading, machine, startup_table, table, write_json
 from benchmarks.timing import measure, ratio, ratios, spread
 from benchmarks.workload import PHASES, WORKLOADS
@@ -39,7 +40,10 @@ def check(name, workload, problem, trainers, steps=None):
 
 
 def run_workload(name, rounds, missing=()):
-    """Check and time one workload; returns its record for the report. Packages in `missing` are skipped silently."""
+    """Check and time one workload; returns its record for the report.
+
+    Packages in `missing` are skipped silently. Few rounds go with a check of fewer steps, five at least.
+    """
     workload = WORKLOADS[name]
     problem = workload.problem()
     trainers = {}
@@ -49,8 +53,11 @@ def run_workload(name, rounds, missing=()):
         if find_spec(way.package) is None:
             print(f"{name}: {way.package} is not installed, {label!r} is skipped")
         else:
-            trainers[label] = way.build(problem)
-    losses = check(name, workload, problem, trainers)
+            try:
+                trainers[label] = way.build(problem)
+            except Unavailable as error:
+                print(f"{name}: {label!r} is skipped: {error}")
+    losses = check(name, workload, problem, trainers, min(CHECK_STEPS, max(5, rounds)))
     turns = measure(trainers, rounds)
     seconds = {label: [total for total, _ in turns[label]] for label in trainers}
     record = {"title": workload.title, "targets": workload.targets, "ways": {}}
@@ -77,10 +84,13 @@ def run(names, rounds, threads, json_path=None, plot_path=None):
     """
     packages = {way.package for name in names if name in WORKLOADS for way in WORKLOADS[name].ways.values()}
     missing = sorted(package for package in packages if find_spec(package) is None)
-    for package in missing:
-        print(f"{package} is not installed: its column is left out")
     facts = machine(threads, packages - set(missing))
     print(heading(facts))
+    for package in sorted(packages):
+        if package in missing:
+            print(f"{package} is not installed: its rows are left out")
+        elif package in NOTES:
+            print(f"{package}: {NOTES[package]}")
     report = {"format": FORMAT, "machine": facts, "rounds": rounds, "workloads": {}, "startup": {}}
     for name in names:
         if name == "startup":

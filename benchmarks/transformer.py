@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks import text
+from benchmarks import peers, text
 from benchmarks.limit import transformer as limit
 from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
 
@@ -201,6 +201,7 @@ WAYS = {
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.gpt, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **peers.ways("transformer", "torch modules", "jax", "autograd"),
 }
 TITLE = f"GPT, {LAYERS} layers of {WIDTH}, {HEADS} heads, context {text.LENGTH}, batch {BATCH}, SGD"
 register("transformer", Workload(TITLE, problem, WAYS, {"torch": 1.0, "numpy": 1.0}))

@@ -1,18 +1,20 @@
 """The benchmark runner: its check finds a wrong gradient, and a short run leaves a complete report."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks import images, runner
+from benchmarks import images, peers, runner
+from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
 from minigrad.datasets import Images
 
@@ -27,6 +29,10 @@ def offline(monkeypatch):
 @pytest.fixture(params=["names-mlp", "names-mlp-bn"])
 def workload(request):
     return WORKLOADS[request.param]
+
+
+def installed(package):
+    return find_spec(package) is not None
 
 
 def trainers_of(workload, problem, *labels):
@@ -68,18 +74,21 @@ def test_a_problem_is_left_as_it_was(workload):
         np.testing.assert_array_equal(parameter, old)
 
 
-@pytest.mark.parametrize("name", ["images", "images-bn", "mnist-mlp-64"])
-def test_networks_of_images_train_alike(name, monkeypatch):
+@pytest.fixture
+def few_images(monkeypatch):
     generator = np.random.default_rng(0)
     pixels = generator.standard_normal((600, 1, 28, 28)).astype(np.float32)
     few = Images(mg.tensor(pixels), mg.tensor(generator.integers(0, 10, 600)))
     monkeypatch.setattr(images, "training_images", lambda: few)
-    monkeypatch.setattr(runner, "CHECK_STEPS", 3)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_minigrad_torch_and_the_limit_train_alike(name, few_images):
     workload = WORKLOADS[name]
     problem = workload.problem()
-    labels = [label for label, way in workload.ways.items() if importlib.util.find_spec(way.package)]
-    assert {"minigrad modules", "numpy"} <= set(labels)
-    runner.check(name, workload, problem, trainers_of(workload, problem, *labels))
+    labels = [label for label, way in workload.ways.items() if label not in NOTES and installed(way.package)]
+    assert {"numpy", "limit"} <= set(labels) and any(label.startswith("minigrad") for label in labels)
+    runner.check(name, workload, problem, trainers_of(workload, problem, *labels), steps=3)
 
 
 def test_ratio_is_taken_round_by_round():
@@ -103,6 +112,20 @@ def test_a_missing_package_is_skipped_with_a_line(capsys, monkeypatch):
     assert record["ways"]["numpy"]["ratio_to_torch"] is None
     assert "no_such_package is not installed, 'other' is skipped" in capsys.readouterr().out
     assert "-" in runner.table("names-mlp", record)
+
+
+def test_a_library_that_does_not_fit_is_skipped_with_its_reason(capsys, monkeypatch):
+    workload = WORKLOADS["names-mlp"]
+
+    def trainer(family, problem):
+        raise AttributeError("module has no attribute 'old_name'")
+
+    monkeypatch.setitem(sys.modules, "benchmarks.peers.other", SimpleNamespace(trainer=trainer))
+    ways = {"numpy": workload.ways["numpy"], **peers.ways("names_mlp", "torch tensors", "other")}
+    ways["other"] = replace(ways["other"], package="numpy")
+    monkeypatch.setitem(WORKLOADS, "names-mlp", replace(workload, ways=ways))
+    assert list(runner.run_workload("names-mlp", rounds=1)["ways"]) == ["numpy"]
+    assert "'other' is skipped: other does not fit: module has no attribute 'old_name'" in capsys.readouterr().out
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path):
@@ -130,7 +153,7 @@ def test_quick_run_writes_a_complete_report(tmp_path):
     assert list(report["workloads"]) == names
     for name, record in report["workloads"].items():
         ways = WORKLOADS[name].ways
-        assert {label for label in ways if ways[label].package != "torch"} <= set(record["ways"])
+        assert set(record["ways"]) == {label for label in ways if installed(ways[label].package)}
         assert all(way["microseconds"] > 0 for way in record["ways"].values())
         assert record["ways"]["numpy"]["ratio_to_numpy"] == 1
         assert name in finished.stdout
@@ -147,3 +170,24 @@ def test_one_workload_is_selected_by_name(tmp_path):
 def test_wrong_arguments_are_refused(arguments):
     finished = run(*arguments)
     assert finished.returncode == 2 and "error:" in finished.stderr
+
+
+# ------------------------------------------------------------------------------------------- other libraries
+
+
+PEERS = [(name, label) for name, workload in WORKLOADS.items() for label in workload.ways if label in NOTES]
+
+
+@pytest.mark.parametrize("name, peer", PEERS)
+def test_a_peer_trains_alike(name, peer, few_images):
+    if not installed(peer):
+        pytest.skip(f"{peer} is not installed")
+    workload = WORKLOADS[name]
+    problem = workload.problem()
+    ours = next(label for label in workload.ways if label.startswith("minigrad"))
+    trainers = trainers_of(workload, problem, ours, peer)
+    indices = np.random.default_rng(2).integers(0, problem.examples, problem.batch)
+    wanted, loss = (trainer.step(trainer.indices(indices)).item() for trainer in trainers.values())
+    # a few roundings of float32; micrograd computes in float64, so it lacks those of a thousand operations
+    assert loss == pytest.approx(wanted, rel=2e-5 if peer == "micrograd" else 1e-6)
+    runner.check(name, workload, problem, trainers_of(workload, problem, peer), steps=4)

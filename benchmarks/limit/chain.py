@@ -5,16 +5,15 @@ Two buffers take turns, as NumPy needs three times as long for one element when 
 
 import numpy as np
 
-from benchmarks import chain as settings
-from benchmarks.workload import in_phases
+from benchmarks.workload import in_phases, numpy_draw
 
 
 def chain(problem):
     """Multiply, add, ReLU, subtract, again and again; all that is kept is where ReLU let a number through."""
-    x = problem.x.copy()
-    scale, up, down, zero = (np.full_like(x, c) for c in (settings.SCALE, settings.UP, settings.DOWN, 0))
+    x = problem.parameters[0].copy()
+    scale, up, down, zero = (np.full_like(x, c) for c in (*problem.constants, 0))
     a, b = np.empty_like(x), np.empty_like(x)
-    slopes = [np.empty_like(x) for _ in range(settings.ROUNDS)]
+    slopes = [np.empty_like(x) for _ in range(problem.rounds)]
     backwards = slopes[::-1]
     start, share = np.float32(1 / x.size), np.float32(problem.learning_rate)
     multiply, add, subtract, maximum, sign = np.multiply, np.add, np.subtract, np.maximum, np.sign
@@ -38,4 +37,4 @@ def chain(problem):
         multiply(a, share, b)
         subtract(x, b, x)
 
-    return in_phases(settings.draw, phases, settings.nothing)
+    return in_phases(numpy_draw(problem), phases, np.asarray)
