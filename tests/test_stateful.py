@@ -225,9 +225,9 @@ class Programs(RuleBasedStateMachine):
         np.testing.assert_allclose(a, b, 1e-9, 1e-11 * scale, err_msg=f"tensor {i} after {self.steps}")
 
 
-def programs(count, steps):
+def programs(count, steps, machine=Programs):
     run_state_machine_as_test(
-        Programs,
+        machine,
         settings=settings(
             max_examples=count,
             stateful_step_count=steps,
