@@ -3,15 +3,18 @@
 A file is in the safetensors format: a JSON header that says where each tensor lies, then their bytes. The
 tensors of a state dict keep their names, so that `safetensors.torch.load_file` reads it, and what
 `safetensors.torch.save_file` wrote loads here. The header's metadata holds the rest: how the object is put
-together (see `encode`), and a checksum of all.
+together (see `encode`), and the sha256 of the whole file, taken with zeros for its own digits, so that no
+byte can change unnoticed. A file without them, as others write it, is checked for its form alone.
 """
 
 import base64
+import hashlib
 import json
 import math
 import os
 import secrets
-import zlib
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,10 @@ from .backend import asarray, to_numpy
 from .creation import check_device
 from .tensor import DTYPES
 
-STRUCTURE, CHECKSUM = "minigrad.structure", "minigrad.crc32"  # names in the metadata
+DIGEST, STRUCTURE = "minigrad.sha256", "minigrad.structure"  # names in the metadata
+BLANK = "0" * 64  # what stands for the digest while it is taken
+LITTER = ".minigrad-{}.tmp"  # names of files while they are written
+LITTER_SECONDS = 3600.0  # after so long, nobody is writing them any more
 DTYPE_NAMES = {"F16": "float16", "F32": "float32", "F64": "float64", "BOOL": "bool", "U8": "uint8"}
 DTYPE_NAMES |= {f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)}
 FOREIGN = {
@@ -44,11 +50,15 @@ def save(obj, f):
         structure = json.dumps(encode(obj, (), arrays), allow_nan=False)
     except RecursionError:
         raise ValueError("save: the object is nested too deeply, or contains itself") from None
-    data = in_order(safetensors.numpy.save(arrays, {STRUCTURE: structure, CHECKSUM: checksum(structure, arrays)}))
+    data = sealed(safetensors.numpy.save(arrays, {STRUCTURE: structure, DIGEST: BLANK}))
     if hasattr(f, "write"):
-        f.write(data)
-    else:
-        write_atomically(Path(f), data)
+        if f.write(data) not in (len(data), None):  # a raw file on a full disk says so by the number alone
+            raise OSError(f"save: {f} did not take all {len(data)} bytes")
+        return
+    path = Path(f).resolve()  # the file that a link leads to
+    if not path.parent.is_dir():
+        raise RuntimeError(f"save: Parent directory {path.parent} does not exist.")
+    write_atomically(path, data)
 
 
 def load(f, map_location=None, *, weights_only=True):
@@ -69,7 +79,7 @@ def load(f, map_location=None, *, weights_only=True):
         raise TypeError(f"load: expected a file opened in binary mode, got {type(data).__name__} from {name}")
     try:
         return read(data)
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"load: cannot read {name}: {error}") from None
 
 
@@ -87,14 +97,17 @@ def read(data):
     for name, entry in sorted(entries):
         if entry["dtype"] not in DTYPE_NAMES:
             raise ValueError(f"its tensor {name!r} is of {entry['dtype']}, not of {', '.join(DTYPE_NAMES)}")
+        if entry["dtype"] == "BOOL" and entry["data"].strip(b"\0\1"):
+            raise ValueError(f"its tensor {name!r} of BOOL has bytes other than 0 and 1")
         arrays[name] = np.frombuffer(entry["data"], DTYPE_NAMES[entry["dtype"]]).reshape(entry["shape"])
-    metadata = header_of(data)[0].get("__metadata__") or {}
-    if STRUCTURE not in metadata and CHECKSUM not in metadata:  # written by others
-        return {name: decode({"tensor": name}, arrays) for name in arrays}
-    structure = metadata.get(STRUCTURE, "")
-    if metadata.get(CHECKSUM) != checksum(structure, arrays):
-        raise ValueError("it is damaged: what it holds does not have its checksum")
-    return decode(json.loads(structure), arrays)
+    header, end = header_of(data)
+    metadata = header.get("__metadata__") or {}
+    if STRUCTURE not in metadata and DIGEST not in metadata:  # written by others
+        return {name: decode({"tensor": name}, arrays) for name in list(arrays)}
+    found = metadata.get(DIGEST, "")
+    if found != digest(data[:end].replace(found.encode(), BLANK.encode(), 1), memoryview(data)[end:]):
+        raise ValueError("it is damaged: what it holds does not have its sha256")
+    return decode(json.loads(metadata.get(STRUCTURE, "")), arrays)
 
 
 def header_of(data):
@@ -103,22 +116,21 @@ def header_of(data):
     return json.loads(data[8:end]), end
 
 
-def in_order(data):
-    """The same file with sorted metadata, so that equal objects make equal files; its writer leaves the order to chance."""
+def sealed(data):
+    """The same file with its digest, and with sorted metadata, so that equal objects make equal files."""
     header, end = header_of(data)
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}  # the digest comes first
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the bytes of the tensors begin at a multiple of eight
-    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))
+    head, body = len(text).to_bytes(8, "little") + text, memoryview(data)[end:]
+    return b"".join((head.replace(BLANK.encode(), digest(head, body).encode(), 1), body))
 
 
-def checksum(structure, arrays):
-    """CRC-32 of a structure and of the names, dtypes, shapes and values of its arrays."""
-    crc = zlib.crc32(structure.encode())
-    for name, array in sorted(arrays.items()):
-        crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
-        crc = zlib.crc32(array.reshape(-1).view(np.uint8), crc)
-    return str(crc)
+def digest(head, body):
+    """The sha256 of a file in two parts."""
+    state = hashlib.sha256(head)
+    state.update(body)
+    return state.hexdigest()
 
 
 # ---------------------------------------------------------------------------------- objects as JSON, and back
@@ -161,7 +173,7 @@ def decode(value, arrays):
         return value
     ((kind, content),) = value.items()
     if kind == "tensor":
-        return wrap(asarray(arrays[content].copy()))
+        return wrap(asarray(arrays.pop(content).copy()))  # once: a small file cannot ask for a large memory
     if kind == "dict":
         return {decode(key, arrays): decode(entry, arrays) for key, entry in content}
     if kind == "tuple":
@@ -188,11 +200,15 @@ def put(arrays, path, array):
 
 
 def write_atomically(path, data):
-    """Let the file at `path` hold `data`: written beside it under another name, then renamed."""
-    path = path.resolve()  # the file that a link leads to
-    if not path.parent.is_dir():
-        raise RuntimeError(f"save: Parent directory {path.parent} does not exist.")
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    """Let the file at `path` hold `data`: written beside it under another name, then renamed.
+
+    What a killed process left of such a file goes with the first write an hour later.
+    """
+    for old in path.parent.glob(LITTER.format("*")):
+        with suppress(OSError):  # another process may be faster
+            if time.time() - old.stat().st_mtime > LITTER_SECONDS:
+                old.unlink()
+    temporary = path.parent / LITTER.format(secrets.token_hex(8))
     try:
         with open(temporary, "xb") as file:
             file.write(data)

@@ -3,6 +3,7 @@
 import collections
 import copy
 import io
+import json
 import math
 import os
 import runpy
@@ -264,20 +265,13 @@ def test_every_truncation_is_noticed():
 
 
 @pytest.mark.parametrize("flip", [1, 2, 16, 32, 128, 255])
-def test_every_damaged_byte_is_noticed_or_harmless(flip):
+def test_every_damaged_byte_is_noticed(flip):
     data = saved(CHECKPOINT)
-    harmless = 0
     for place in range(len(data)):
         damaged = bytearray(data)
         damaged[place] ^= flip
-        try:
-            loaded = mg.load(io.BytesIO(bytes(damaged)))
-        except ValueError as error:
-            assert str(error).startswith("load: cannot read the BytesIO")
-        else:
-            assert same(loaded, CHECKPOINT)
-            harmless += 1
-    assert harmless < 10  # such as one space for another between the header and the numbers
+        with pytest.raises(ValueError, match="load: cannot read the BytesIO"):
+            mg.load(io.BytesIO(bytes(damaged)))
 
 
 @pytest.mark.parametrize(
@@ -309,12 +303,44 @@ def test_a_header_that_was_changed_is_noticed(right, wrong):
 )
 def test_forged_structures(structure):
     arrays = {"w": np.ones(2, np.float32)}
-    metadata = {
-        serialization.STRUCTURE: structure, serialization.CHECKSUM: serialization.checksum(structure, arrays)
-    }  # fmt: skip
-    data = serialization.safetensors.numpy.save(arrays, metadata)
+    metadata = {serialization.STRUCTURE: structure, serialization.DIGEST: serialization.BLANK}
+    data = serialization.sealed(serialization.safetensors.numpy.save(arrays, metadata))
     with pytest.raises(ValueError, match="load: cannot read the BytesIO"):
         mg.load(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    "entry, data, message",
+    [
+        ({"dtype": "BOOL", "shape": [2]}, b"\1\2", "'w' of BOOL has bytes other than 0 and 1"),
+        ({"dtype": "F32", "shape": [0, 2**62, 2**62]}, b"", "cannot read"),
+        ({"dtype": "F32", "shape": [2**40]}, b"1234", "no safetensors file"),
+        ({"dtype": "F32", "shape": [1] * 70}, b"1234", "cannot read"),
+        ({"dtype": "F32", "shape": [-1]}, b"1234", "no safetensors file"),
+    ],
+)
+def test_forged_tensors(entry, data, message):
+    header = json.dumps({"w": {**entry, "data_offsets": [0, len(data)]}}).encode()
+    with pytest.raises(ValueError, match=message):
+        mg.load(io.BytesIO(len(header).to_bytes(8, "little") + header + data))
+
+
+def test_a_tensor_is_taken_once():
+    """Else a file of a few kilobytes could ask for any memory."""
+    array = np.ones(2, np.float32)
+    metadata = {serialization.STRUCTURE: '[{"tensor": "w"}, {"tensor": "w"}]', serialization.DIGEST: serialization.BLANK}
+    data = serialization.sealed(serialization.safetensors.numpy.save({"w": array}, metadata))
+    with pytest.raises(ValueError, match="load: cannot read the BytesIO"):
+        mg.load(io.BytesIO(data))
+
+
+def test_a_raw_file_that_takes_a_part_only():
+    class Small(io.RawIOBase):
+        def write(self, data):
+            return 100
+
+    with pytest.raises(OSError, match="save: .* did not take all [0-9]+ bytes"):
+        mg.save([mg.ones(100)], Small())
 
 
 def test_equal_objects_make_equal_files():
