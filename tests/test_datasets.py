@@ -11,17 +11,15 @@ import io
 import math
 import os
 import random
-import socket
 import subprocess
 import sys
-import threading
 import time
 import unicodedata
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from faulty_server import CONTENT, FaultyServer, refused_address
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +28,6 @@ from minigrad.datasets import File, Vocabulary, contexts, files, split
 from minigrad.datasets import words as module
 
 PUBLISHED = os.environ.get("MINIGRAD_DATA", "")  # before the fixtures below hide it
-CONTENT = "".join(f"{name}\n" for name in ["anna", "bob", "zoé"] * 500).encode()
 WORDS = CONTENT.decode().split()
 
 
@@ -38,57 +35,10 @@ def digest(content):
     return hashlib.sha256(content).hexdigest()
 
 
-class FaultyServer(ThreadingHTTPServer):
-    """Answers as the path says: /good, /gzip, /missing, /wrong, /cut, /short, /silent or /dribble."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), FaultyHandler)
-        self.asked = []
-        self.closing = threading.Event()
-
-    def handle_error(self, request, client_address):
-        """Print nothing: a client that hangs up is what some tests are about."""
-
-    def address(self, path):
-        return f"http://127.0.0.1:{self.server_port}/{path}"
-
-
-class FaultyHandler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        path = self.path.strip("/")
-        self.server.asked.append(path)
-        if path == "missing":
-            return self.send_error(404)
-        body = {"gzip": gzip.compress(CONTENT), "wrong": CONTENT.replace(b"bob", b"rob")}.get(path, CONTENT)
-        if path == "silent":
-            self.server.closing.wait(20)
-        self.send_response(200)
-        if path != "short":  # without a length only the checksum can tell that the end is missing
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if path == "dribble":
-            for i in range(100):
-                if self.server.closing.wait(0.05):
-                    return
-                self.wfile.write(body[i : i + 1])
-            body = body[100:]
-        self.wfile.write(body[: len(body) // 2] if path in ("cut", "short") else body)
-
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture
 def server():
     with FaultyServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -123,12 +73,6 @@ def publish(monkeypatch):
         return file
 
     return publish
-
-
-def refused_address():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/names.txt"
 
 
 def files_below(path):
@@ -239,14 +183,9 @@ def test_failed_download_is_told_and_leaves_nothing(cache, server, publish, faul
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_next_mirror_is_asked(cache, server, publish, capsys, fault):
-    second = FaultyServer()  # another host: a silent one is not asked again
-    threading.Thread(target=second.serve_forever, kwargs={"poll_interval": 0.01}).start()
-    try:
+    with FaultyServer() as second:  # another host: a silent one is not asked again
         publish(refused_address() if fault == "refused" else server.address(fault), second.address("good"))
         assert datasets.names() == WORDS
-    finally:
-        second.shutdown()
-        second.server_close()
     assert files_below(cache.parent) == ["minigrad/names.txt"]
     assert capsys.readouterr().err == ""
 
@@ -298,20 +237,16 @@ def test_cache_below_a_file(cache, server, publish, capsys):
     assert message.count("\n") == 1 and "cannot keep names.txt" in message
 
 
-@pytest.mark.parametrize("method", ["write_bytes", "replace"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "disk full"), OSError(errno.EACCES, "denied")])
-def test_failed_write_leaves_the_cache_as_it_was(cache, server, publish, monkeypatch, capsys, method, error):
+def test_failed_write_leaves_the_cache_as_it_was(cache, server, publish, monkeypatch, capsys, step, error):
+    def fail(*arguments):
+        raise error
+
     publish(server.address("good"))
     cache.mkdir(parents=True)
     (cache / "names.txt").write_bytes(b"old and wrong")
-
-    def half(path, argument):
-        if method == "write_bytes":
-            with open(path, "wb") as stream:
-                stream.write(argument[: len(argument) // 2])
-        raise error
-
-    monkeypatch.setattr(Path, method, half)
+    monkeypatch.setattr(os, step, fail)
     assert datasets.names() == WORDS
     assert files_below(cache) == ["names.txt"] and (cache / "names.txt").read_bytes() == b"old and wrong"
     assert f"cannot keep names.txt for the next time: {error}" in capsys.readouterr().err
@@ -323,7 +258,7 @@ def test_interrupted_write_leaves_nothing(cache, server, publish, monkeypatch):
         raise KeyboardInterrupt
 
     publish(server.address("good"))
-    monkeypatch.setattr(Path, "replace", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         datasets.names()
     assert files_below(cache) == []

@@ -12,10 +12,11 @@ import os
 import sys
 import threading
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from ..serialization import write_atomically
 
 
 class File(NamedTuple):
@@ -26,7 +27,8 @@ class File(NamedTuple):
     mirrors: tuple[str, ...]
 
 
-STALL_SECONDS = 5.0  # a mirror that sends nothing for this long is given up
+STALL_SECONDS, STALL_BYTES = 5.0, 8192  # a mirror that sends less in this time is given up
+LARGEST = 2**28  # bytes of a file, received or decompressed: no mirror fills the memory
 failures: dict[str, str] = {}  # addresses and hosts that failed in this process, with the reason
 
 
@@ -69,13 +71,13 @@ def place(directory: str | Path, file: File) -> Path:
     """Where `file` is in `directory` or would be: by its own name or, if only that is there, decompressed."""
     path = Path(directory).expanduser() / file.name
     plain = path.with_name(path.name.removesuffix(".gz"))
-    return plain if plain.exists() and not path.exists() else path
+    return plain if os.path.exists(plain) and not os.path.exists(path) else path
 
 
 def verify(file: File, data: bytes, source: str) -> bytes:
     """Return `data`, decompressed if gzipped; raise `ValueError` unless that is the content of `file`."""
     try:
-        content = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        content = gzip.open(io.BytesIO(data)).read(LARGEST) if data.startswith(b"\x1f\x8b") else data
         found = f"sha256 {hashlib.sha256(content).hexdigest()}"
     except (EOFError, OSError, zlib.error) as error:
         found = f"damaged gzip data ({error})"
@@ -90,7 +92,7 @@ def fetch(file: File, path: Path, tried: list[str]) -> bytes | None:
     Returns None after adding to `tried` why each mirror failed. What failed once in this process is not asked
     again, so that a script that reads many files without a network waits once.
     """
-    from requests import HTTPError
+    from requests import HTTPError, TooManyRedirects
 
     for address in file.mirrors:
         host = urlsplit(address).netloc
@@ -100,7 +102,7 @@ def fetch(file: File, path: Path, tried: list[str]) -> bytes | None:
                 content = verify(file, data, address)
                 store(data, path)
                 return content
-            except (HTTPError, ValueError) as error:  # the host answers, but not with this file
+            except (HTTPError, TooManyRedirects, ValueError) as error:  # the host answers, but not with this file
                 failures[address] = str(error)
             except OSError as error:
                 failures[host] = f"no download from {host} ({type(error).__name__})"
@@ -109,14 +111,14 @@ def fetch(file: File, path: Path, tried: list[str]) -> bytes | None:
 
 
 def receive(address: str) -> bytes:
-    """Return the bytes at `address`; raise `TimeoutError` when nothing arrives for `STALL_SECONDS`.
+    """Return the bytes at `address`; raise `TimeoutError` where fewer than `STALL_BYTES` arrive in `STALL_SECONDS`.
 
     A thread does the waiting: a socket's timeout does not cover the look-up of the host's name, and starts
     anew for each of the host's addresses and for each byte.
     """
     import pooch
 
-    received = io.BytesIO()
+    received = Bounded()
     opened, errors = [], []
     hooks = {"response": lambda response, **_: opened.append(response)}
     download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=STALL_SECONDS, hooks=hooks)
@@ -132,10 +134,11 @@ def receive(address: str) -> bytes:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     with received:  # closing it ends a thread that is given up, at its next write
-        size = -1
+        size = 0
+        thread.join(STALL_SECONDS)
         while thread.is_alive():
-            if received.tell() == size:
-                raise TimeoutError(f"{address}: nothing arrived for {STALL_SECONDS} seconds")
+            if received.tell() < size + STALL_BYTES:
+                raise TimeoutError(f"{address}: {received.tell() - size} bytes arrived in {STALL_SECONDS} seconds")
             size = received.tell()
             thread.join(STALL_SECONDS)
         if errors:
@@ -143,18 +146,22 @@ def receive(address: str) -> bytes:
         return received.getvalue()
 
 
+class Bounded(io.BytesIO):
+    """A file in memory that takes no more than about `LARGEST` bytes."""
+
+    def write(self, data):
+        if self.tell() > LARGEST:
+            raise ValueError(f"expected at most {LARGEST} bytes, and more arrived")
+        return super().write(data)
+
+
 def store(data: bytes, path: Path) -> None:
     """Write `data` to `path` whole or not at all; where that is not possible, print a notice and go on."""
-    partial = path.with_name(f"{path.name}.{os.urandom(8).hex()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_atomically(path, data)
     except OSError as error:
         notice(f"cannot keep {path.name} for the next time: {error}")
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def notice(message: str) -> None:

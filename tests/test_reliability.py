@@ -1,0 +1,52 @@
+"""The checks behind `python -m tests.reliability`, with small counts; the full counts are slow."""
+
+import os
+import time
+
+import pytest
+
+pytest.importorskip("resource")  # limits of the system, forks and signals: not on Windows
+
+import minigrad as mg
+from minigrad.serialization import LITTER
+from tests.reliability import downloads
+
+# --------------------------------------------------------------------------------------------------------- downloads
+
+
+def test_mirrors_that_fail():
+    assert downloads.check_faults() > 20
+
+
+def test_downloads_cut_short():
+    assert downloads.check_cuts(2**13) == 24
+
+
+def test_full_disks_and_closed_folders():
+    assert downloads.check_full_disk(2**13) == 8
+    assert downloads.check_closed_folders() == 5
+
+
+def test_processes_that_fetch_at_once():
+    assert downloads.check_together(3) == 3
+
+
+def test_fetches_that_are_killed():
+    assert sum(downloads.check_kills(5).values()) >= 5
+
+
+@pytest.mark.slow
+def test_fetches_that_are_killed_and_cut_at_every_kilobyte():
+    assert downloads.check_cuts(2**10) == 192
+    assert downloads.check_full_disk(2**10) == 64
+    assert sum(downloads.check_kills(200).values()) >= 200
+
+
+def test_what_a_killed_process_left_goes_with_a_write_an_hour_later(tmp_path):
+    old, new, other = tmp_path / LITTER.format("old"), tmp_path / LITTER.format("new"), tmp_path / ".other.tmp"
+    for path in (old, new, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (time.time() - 4000, time.time() - 4000))
+    mg.save([1], tmp_path / "file")
+    assert sorted(os.listdir(tmp_path)) == sorted([new.name, other.name, "file"])
