@@ -68,14 +68,17 @@ def lines_of_the_library(work, last=None):
 def killed(work, check, times):
     """Do some work in `times` processes and kill each, half of them at a random moment and half at a random line.
 
-    Returns how often `check` then said what, and "finished" for other processes, which were too fast. It raises
-    AssertionError where something is lost.
+    Returns `times`, and in words how often `check` said what, or "finished" for more processes that were too fast. `check`
+    raises AssertionError where something is lost.
     """
     work()  # what is imported and cached on the way, is
+    check()
     lines = lines_of_the_library(work)
+    check()
     start = time.perf_counter()
     assert ended(started(work))
     seconds = time.perf_counter() - start
+    check()
     chance, found = random.Random(0), collections.Counter()
     while (kills := found.total() - found["finished"]) < times:
         if kills % 2:
@@ -85,7 +88,6 @@ def killed(work, check, times):
         else:
             last = chance.randrange(lines)
             child = started(lambda last=last: lines_of_the_library(work, last))
-        finished = ended(child)
-        said = check()
+        finished, said = ended(child), check()
         found["finished" if finished else said] += 1
-    return dict(sorted(found.items()))
+    return times, ", ".join(f"{count} {said}" for said, count in sorted(found.items()))
