@@ -86,6 +86,7 @@ class Watch(Record):
             del self.optimizer.step
             if self.replaced is not None:
                 self.optimizer.step = self.replaced
+        self.stepping = self.replaced = None  # they hold this record: a cycle
 
     def stepper(self, step):
         """The optimizer's step, after which a step of the record ends."""
