@@ -12,27 +12,28 @@ from .autograd import Variable
 INSIDE = ("array", "current_node", "dtype")  # what the functions ask of a Tensor
 
 
-def explained(error, operation):
-    """torch's error for what went wrong in an operation, or None where the error itself says it."""
+def explain(error, operation):
+    """Raise torch's error for what went wrong in an operation, unless the error itself says it.
+
+    No variable holds the new error: its traceback would hold that, and only the garbage collector could free the two and
+    all arrays on the way.
+    """
     if isinstance(error, MemoryError):
-        return RuntimeError(f"{operation}: not enough memory: {error}")
+        raise RuntimeError(f"{operation}: not enough memory: {error}") from error
     if error.name in INSIDE and not isinstance(error.obj, Variable):
-        return TypeError(f"{operation}(): expected a Tensor, got {type(error.obj).__name__}")
-    return None
+        raise TypeError(f"{operation}(): expected a Tensor, got {type(error.obj).__name__}") from error
 
 
 def guarded(function):
-    """The function, with the errors of `explained`."""
+    """The function, with the errors of `explain`."""
 
     @functools.wraps(function)
     def call(*args, **options):
         try:
             return function(*args, **options)
         except (AttributeError, MemoryError) as error:
-            better = explained(error, function.__name__)
-            if better is None:
-                raise
-            raise better from error
+            explain(error, function.__name__)
+            raise
 
     return call
 

@@ -4,7 +4,7 @@ from collections import namedtuple
 from collections.abc import Mapping
 
 from ..autograd import RemovableHandle, Version, new
-from ..guard import explained
+from ..guard import explain
 from ..tensor import Tensor, float16, float32, float64
 from .hooks import BackwardHooks
 
@@ -62,10 +62,8 @@ class Module:
         try:
             return self.forward(*args, **kwargs)
         except AttributeError as error:
-            better = explained(error, type(self).__name__)
-            if better is None:
-                raise
-            raise better from error
+            explain(error, type(self).__name__)
+            raise
 
     # ------------------------------------------------------------------------------------------- registration
 
