@@ -31,9 +31,9 @@ tick = itertools.count(1).__next__  # numbers nodes and in-place changes, so tha
 
 
 class Mode(threading.local):
-    """Whether operations are recorded, per thread."""
+    """Of each thread: whether operations are recorded, and what hooks note until the present backward walk ends."""
 
-    enabled = True
+    enabled, notes = True, None
 
 
 mode = Mode()
@@ -589,11 +589,12 @@ def run(tensors, gradients, operation, targets, retain_graph, create_graph):
     nodes, start = roots_of(tensors, gradients, operation)
     if not create_graph:
         start = [g.array for g in start]
-    previous, mode.enabled = mode.enabled, create_graph
+    previous = mode.enabled, mode.notes
+    mode.enabled, mode.notes = create_graph, {}
     try:
         return walk(nodes, start, targets, create_graph if retain_graph is None else retain_graph, create_graph)
     finally:
-        mode.enabled = previous
+        mode.enabled, mode.notes = previous
 
 
 def sequence(tensors, operation):
@@ -617,7 +618,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
 
     `grad_tensors`: the gradient with respect to each tensor, of its shape; may be left out for tensors of one element.
     `retain_graph`: keep the graph for a second backward (by default, only under `create_graph`). `create_graph`: record
-    the backward itself, so that gradients can be differentiated.
+    the backward itself, so that gradients can be differentiated; each `.grad` then leads back to its own leaf, a cycle
+    until it is set to None, which `grad` does not make.
     """
     inputs = None if inputs is None else sequence(inputs, "backward")
     targets = None if inputs is None else {x.current_node() for x in inputs}

@@ -7,14 +7,20 @@ from ..backend import xp
 
 
 class Crossing:
-    """Where the gradients of several tensors wait for each other, to be handed to one function together."""
+    """Where the gradients of several tensors wait for each other, to be handed to one function together.
+
+    They wait among the notes of the walk: here, in the graph, those of a recorded backward would be in a cycle.
+    """
 
     def __init__(self, function, size):
-        self.function, self.gradients = function, [None] * size
+        self.function, self.size = function, size
+
+    def arrive(self, i, g):
+        mode.notes.setdefault(self, [None] * self.size)[i] = g
 
     def cross(self):
-        """What the function makes of the gradients that have arrived; later ones are of another backward."""
-        arrived, self.gradients = self.gradients, [None] * len(self.gradients)
+        """What the function makes of the gradients that have arrived in this walk."""
+        arrived = mode.notes.pop(self)
         graph = any(isinstance(g, Variable) for g in arrived)
         changed = self.function([g if g is None or isinstance(g, Variable) else wrap(g) for g in arrived])
         return [g if g is None or graph else g.array for g in changed]
@@ -39,7 +45,7 @@ def passed(token, x, crossing, i):
 
 @passed.vjp
 def passed_vjp(g, crossing, i):
-    crossing.gradients[i] = g
+    crossing.arrive(i, g)
     return xp.zeros(())
 
 
@@ -62,8 +68,7 @@ class BackwardHooks:
     """The backward hooks during one call of a module."""
 
     def __init__(self, module, hooks, pre_hooks):
-        self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
-        self.grad_output, self.watches_inputs = None, False
+        self.module, self.hooks, self.pre_hooks, self.watches_inputs = module, hooks, pre_hooks, False
 
     def watch(self, values, function):
         """The values, those that require grad under nodes that call `function` with their gradients; any?"""
@@ -108,24 +113,25 @@ class BackwardHooks:
             gradients = self.answer(
                 hook(self.module, gradients), gradients, "Backward pre hook", "grad_output"
             )
-        self.grad_output = gradients
-        if not self.watches_inputs:  # no input wants a gradient: the hooks' turn is now
-            self.run_hooks((None,) * len(self.kinds))
+        if self.watches_inputs:
+            mode.notes[self] = gradients
+        else:  # no input wants a gradient: the hooks' turn is now
+            self.run_hooks((None,) * len(self.kinds), gradients)
         return gradients
 
     def at_inputs(self, gradients):
-        if self.grad_output is None:  # the gradient came past the outputs, as in a double backward
+        grad_output = mode.notes.pop(self, None)
+        if grad_output is None:  # the gradient came past the outputs, as in a double backward
             return gradients
         zeros = (
             kind and wrap(xp.zeros(*kind)) for kind in self.kinds
         )  # of every Tensor, as torch passes them
-        return self.run_hooks(tuple(zero if g is None else g for g, zero in zip(gradients, zeros)))
+        return self.run_hooks(tuple(zero if g is None else g for g, zero in zip(gradients, zeros)), grad_output)
 
-    def run_hooks(self, gradients):
+    def run_hooks(self, gradients, grad_output):
         for hook in self.hooks:
-            answer = hook(self.module, gradients, self.grad_output)
+            answer = hook(self.module, gradients, grad_output)
             gradients = self.answer(answer, gradients, "Backward hook", "grad_input")
-        self.grad_output = None
         return gradients
 
     def answer(self, answer, gradients, hook, name):

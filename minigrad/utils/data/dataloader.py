@@ -127,6 +127,7 @@ class DataLoader:
                 yield batch
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            future = None  # its error holds this frame: a cycle
 
 
 def whole(dataset, indices):
