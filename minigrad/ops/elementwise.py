@@ -114,8 +114,9 @@ def operand(x, operation):
 @primitive
 def sum_to(x, size):
     """Undo broadcasting: the sum over every dimension that `size` lacks or has as 1."""
-    if x.ndim == 2 and (size == x.shape[1:] or size == (1, x.shape[1])) and x.dtype.kind == "f":
-        return column_sums(x).reshape(size)
+    if x.ndim == 2 and x.dtype.kind == "f" and (size == x.shape[1:] or size == (1, x.shape[1])):
+        sums = column_sums(x)
+        return sums if len(size) == 1 else sums.reshape(size)
     extra = x.ndim - len(size)
     dims = tuple(i for i in range(x.ndim) if i < extra or size[i - extra] == 1 != x.shape[i])
     return total(x, dims).reshape(size)

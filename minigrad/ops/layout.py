@@ -23,9 +23,9 @@ def images(n, channels, size, dtype):
 def images_last(x):
     """Whether an array has the order of memory that `images` gives to many of them."""
     return (
-        x.strides[:1] == (x.itemsize,)
-        and x.ndim > 2
+        x.ndim > 2
         and len(x) >= ENOUGH
+        and x.strides[0] == x.itemsize
         and x.transpose(*range(1, x.ndim), 0).flags.c_contiguous
     )
 
