@@ -191,3 +191,5 @@ def test_a_peer_trains_alike(name, peer, few_images):
     # a few roundings of float32; micrograd computes in float64, so it lacks those of a thousand operations
     assert loss == pytest.approx(wanted, rel=2e-5 if peer == "micrograd" else 1e-6)
     runner.check(name, workload, problem, trainers_of(workload, problem, peer), steps=4)
+    for parameter, old in zip(problem.parameters, workload.problem().parameters, strict=True):
+        np.testing.assert_array_equal(parameter, old)  # or other ways would start from what this one has learned

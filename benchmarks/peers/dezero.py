@@ -72,7 +72,8 @@ def trainer(family, problem):
         import dezero
         import dezero.functions as F
 
-    arrays = [np.ascontiguousarray(array.T) if family == "mnist_mlp" else array.copy() for array in problem.parameters]
+    transposed = family == "mnist_mlp"
+    arrays = [np.array(array.T if transposed else array, order="C") for array in problem.parameters]
     parameters = [dezero.Parameter(array) for array in arrays]
     running = losses.fresh(np, family, problem)
 

@@ -55,9 +55,9 @@ def trainer(family, problem):
     os.environ["DEV"] = "CPU" if clang else "CPU:X86"  # read when tinygrad is imported
     from tinygrad import Tensor, TinyJit
 
-    parameters = [Tensor(parameter) for parameter in problem.parameters]
-    inputs, targets = Tensor(problem.inputs), Tensor(problem.targets.astype(np.int32))
-    momentum, running = losses.momentum(family), [Tensor(array) for array in losses.fresh(np, family, problem)]
+    parameters = [Tensor(parameter).realize() for parameter in problem.parameters]
+    inputs, targets = Tensor(problem.inputs).realize(), Tensor(problem.targets.astype(np.int32)).realize()
+    momentum, running = losses.momentum(family), [Tensor(array).realize() for array in losses.fresh(np, family, problem)]
 
 
     @TinyJit
@@ -65,9 +65,7 @@ def trainer(family, problem):
         loss, moments = LOSSES[family](parameters, inputs[indices], targets[indices], problem)
         updated = [p - problem.learning_rate * g for p, g in zip(parameters, loss.gradient(*parameters))]
         following = updated + losses.moved(running, moments, momentum)
-        loss.realize(*following)  # before any parameter changes, or the loss may be that of the new ones
-        Tensor.realize(*(old.assign(new) for old, new in zip(parameters + running, following)))
-        return loss
+        return loss.realize(*(old.assign(new) for old, new in zip(parameters + running, following)))
 
     def step(indices):
         return train(Tensor(indices.astype(np.int32)).realize())
