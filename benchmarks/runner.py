@@ -39,10 +39,11 @@ def check(name, workload, problem, trainers, steps=None):
     return losses
 
 
-def run_workload(name, rounds, missing=()):
+def run_workload(name, rounds, missing=(), threads=1):
     """Check and time one workload; returns its record for the report.
 
     Packages in `missing` are skipped silently. Few rounds go with a check of fewer steps, five at least.
+    `threads`: how many every library was told to use.
     """
     workload = WORKLOADS[name]
     problem = workload.problem()
@@ -57,10 +58,10 @@ def run_workload(name, rounds, missing=()):
                 trainers[label] = way.build(problem)
             except Unavailable as error:
                 print(f"{name}: {label!r} is skipped: {error}")
-    losses = check(name, workload, problem, trainers, min(CHECK_STEPS, max(5, rounds)))
+    losses = check(name, workload, problem, trainers, min(CHECK_STEPS, max(5, rounds // 2)))
     turns = measure(trainers, rounds)
     seconds = {label: [total for total, _ in turns[label]] for label in trainers}
-    record = {"title": workload.title, "targets": workload.targets, "ways": {}}
+    record = {"title": workload.title, "targets": workload.targets if threads == 1 else {}, "ways": {}}
     for label in trainers:
         phases = [phases for _, phases in turns[label] if phases]
         middle = 1e6 * statistics.median(seconds[label])
@@ -97,7 +98,7 @@ def run(names, rounds, threads, json_path=None, plot_path=None):
             report["startup"] = startup.run(rounds)
             print("\n" + startup_table(report["startup"]), flush=True)
         else:
-            report["workloads"][name] = run_workload(name, rounds, missing)
+            report["workloads"][name] = run_workload(name, rounds, missing, threads)
             print("\n" + table(name, report["workloads"][name]), flush=True)
     if json_path:
         write_json(json_path, report)

@@ -90,7 +90,7 @@ class Workload:
     title: str
     problem: Callable[[], Any]  # has .examples and .batch, both counts
     ways: dict[str, Way]
-    targets: dict[str, float]  # the largest ratio wanted of a minigrad way to "torch" and to "numpy"
+    targets: dict[str, float]  # the largest ratio wanted of a minigrad way to "torch" and to "limit", at one thread
 
 
 WORKLOADS: dict[str, Workload] = {}
