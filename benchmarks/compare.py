@@ -30,7 +30,7 @@ def compare(old_path, new_path):
 
 def differences(old, new):
     """A line for everything about the machines that differs, other than the date."""
-    pairs = {key: (old[key], new[key]) for key in ("cpu", "cores", "threads", "system")}
+    pairs = {key: (old[key], new[key]) for key in ("cpu", "cores", "threads", "system", "allocator")}
     for package in {**old["versions"], **new["versions"]}:
         pairs[package] = old["versions"].get(package), new["versions"].get(package)
     return [f"note: {key} differs: {a or 'none'}, then {b or 'none'}" for key, (a, b) in pairs.items() if a != b]

@@ -7,9 +7,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.timing import spread
+from benchmarks.timing import ratio, spread
 
 PACKAGES = ("numpy", "minigrad", "torch", "jax", "tinygrad", "autograd", "dezero", "micrograd")
+MODULES = {"micrograd": "micrograd.engine"}  # where the package itself is empty
 ROOT = Path(__file__).parents[1]
 
 CHILD = """
@@ -23,10 +24,12 @@ print(json.dumps([seconds, peak_megabytes()]))
 
 
 def import_once(package):
-    """Seconds and megabytes of one import in a new process; RuntimeError with the last line of its message if it fails."""
-    finished = subprocess.run([sys.executable, "-c", CHILD, package], cwd=ROOT, capture_output=True, text=True)
+    """Seconds and megabytes of one import in a new process; RuntimeError with what it raised if it fails."""
+    command = [sys.executable, "-c", CHILD, MODULES.get(package, package)]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if finished.returncode:
-        raise RuntimeError(finished.stderr.strip().splitlines()[-1])
+        lines = finished.stderr.strip().splitlines()
+        raise RuntimeError(next((line for line in lines if line.partition(":")[0].endswith("Error")), lines[-1]))
     return json.loads(finished.stdout.splitlines()[-1])
 
 
@@ -45,10 +48,12 @@ def run(rounds, packages=PACKAGES):
     for _ in range(repeats):
         for package, costs in measured.items():
             costs.append(import_once(package))
+    seconds = {package: [seconds for seconds, _ in costs] for package, costs in measured.items()}
     return {
         package: {
-            "milliseconds": 1e3 * statistics.median(seconds for seconds, _ in costs),
-            "spread": spread([seconds for seconds, _ in costs]),
+            "milliseconds": 1e3 * statistics.median(seconds[package]),
+            "spread": spread(seconds[package]),
+            "ratio_to_torch": ratio(seconds, package, "torch"),
             "megabytes": None if costs[0][1] is None else statistics.median(megabytes for _, megabytes in costs),
         }
         for package, costs in measured.items()

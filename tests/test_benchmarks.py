@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks import images, peers, runner
+from benchmarks import images, peers, report, runner, startup
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
+from minigrad import cpu
 from minigrad.datasets import Images
 
 ROOT = Path(__file__).parents[1]
@@ -147,11 +148,11 @@ def test_quick_run_writes_a_complete_report(tmp_path):
     names = [name for name in WORKLOADS if name.startswith("names")]  # the others take longer
     finished = run(*names, "--quick", "--rounds", "2", "--json", str(path))
     assert finished.returncode == 0, finished.stderr
-    report = json.loads(path.read_text())
-    assert report["rounds"] == 2 and report["machine"]["threads"] == 1
-    assert {"python", "numpy", "minigrad", "blas"} <= set(report["machine"]["versions"])
-    assert list(report["workloads"]) == names
-    for name, record in report["workloads"].items():
+    written = json.loads(path.read_text())
+    assert written["rounds"] == 2 and written["machine"]["threads"] == 1
+    assert {"python", "numpy", "minigrad", "blas"} <= set(written["machine"]["versions"])
+    assert list(written["workloads"]) == names
+    for name, record in written["workloads"].items():
         ways = WORKLOADS[name].ways
         assert set(record["ways"]) == {label for label in ways if installed(ways[label].package)}
         assert all(way["microseconds"] > 0 for way in record["ways"].values())
@@ -164,6 +165,38 @@ def test_one_workload_is_selected_by_name(tmp_path):
     finished = run("names-mlp-bn", "--rounds", "1", "--json", str(path))
     assert finished.returncode == 0, finished.stderr
     assert list(json.loads(path.read_text())["workloads"]) == ["names-mlp-bn"]
+
+
+def test_the_allocator_is_named(monkeypatch):
+    monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
+    for name in cpu.MALLOC_OPTIONS:
+        monkeypatch.delenv(name, raising=False)
+    assert "keep freed memory" in report.heading(report.machine(1, ()))
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    assert report.heading(report.machine(1, ())).endswith("glibc's with MALLOC_TRIM_THRESHOLD_=131072")
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert report.machine(1, ())["allocator"] == "the system's, untuned"
+
+
+def test_imports_are_timed_and_one_that_fails_is_left_out(capsys, monkeypatch, tmp_path):
+    (tmp_path / "broken.py").write_text("import math\nmath.old_name\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    costs = startup.run(1, ("numpy", "minigrad", "broken"))
+    assert list(costs) == ["numpy", "minigrad"]
+    assert "import broken fails, so it is left out: AttributeError: module 'math'" in capsys.readouterr().out
+    assert costs["minigrad"]["milliseconds"] > 10 and costs["minigrad"]["ratio_to_torch"] is None
+    against_torch = {"minigrad": {**costs["minigrad"], "ratio_to_torch": 0.5}}
+    assert "0.50 (<= 0.12)" in report.startup_table(against_torch)
+
+
+def test_targets_are_those_of_one_thread(monkeypatch):
+    workload = WORKLOADS["names-mlp"]
+    ways = {label: workload.ways[label] for label in ("minigrad tensors", "numpy", "limit")}
+    monkeypatch.setitem(WORKLOADS, "names-mlp", replace(workload, ways=ways))
+    on_one, on_two = (runner.run_workload("names-mlp", 1, threads=threads) for threads in (1, 2))
+    assert runner.table("names-mlp", on_one).count("(<= 1.7)") == 1  # no line but minigrad's
+    assert "<=" not in runner.table("names-mlp", on_two)
 
 
 @pytest.mark.parametrize("arguments", [["names-rnn"], ["--rounds", "0"], ["--threads", "0"]])
