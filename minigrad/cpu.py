@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import threading
 
 import numpy as np
 
@@ -40,6 +41,8 @@ def blas_functions():
 blas = blas_functions()
 threads = threads_wanted()
 pool = None
+lock = threading.Lock()  # of what follows and of the pool
+splitting, blas_threads = 0, 1  # operations that are in several threads now, and what BLAS used before the first of them
 
 
 def get_num_threads():
@@ -49,54 +52,74 @@ def get_num_threads():
 
 def set_num_threads(n):
     """Let an operation use n threads, the BLAS library included."""
-    global threads, pool
+    global threads, pool, blas_threads
     if not isinstance(n, int) or isinstance(n, bool):
         raise TypeError(f"set_num_threads expects an int, but got {type(n).__name__}")
     if n <= 0:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {n}")
-    threads = n
-    if pool is not None:
-        pool.shutdown()
-        pool = None
-    if blas is not None:
-        blas[1](n)
+    with lock:
+        threads, blas_threads = n, n
+        former, pool = pool, None
+        if blas is not None and not splitting:
+            blas[1](n)
+    if former is not None:
+        former.shutdown()
 
 
 def in_parallel(work, items):
     """work(some of the items) in every thread: the list of results, in the order of the items.
 
     NumPy lets other threads run during its longer calls. While several do, each uses BLAS without threads of
-    its own.
+    its own. That holds for the whole process: a product that another thread of the program computes
+    meanwhile may be rounded otherwise than alone.
     """
-    global pool
     shares = min(threads, len(items))
     if shares < 2:
         return [work(items)]
-    from concurrent.futures import ThreadPoolExecutor, wait  # only here: it takes a tenth of the import of NumPy
+    from concurrent.futures import wait  # only here: it takes a tenth of the import of NumPy
 
-    if pool is None:
-        pool = ThreadPoolExecutor(threads - 1, "minigrad")
     bounds = [len(items) * i // shares for i in range(shares + 1)]
     parts = [items[a:b] for a, b in zip(bounds, bounds[1:])]
-    before = 1 if blas is None else blas[0]()
-    if before > 1:
-        blas[1](1)
+    others = start(work, parts[1:])
     try:
-        others = [pool.submit(work, part) for part in parts[1:]]
         try:
             result = work(parts[0])
         finally:
             wait(others)
         return [result, *(other.result() for other in others)]
     finally:
-        if before > 1:
-            blas[1](before)
+        finish()
+        others = None  # the error of one holds this frame: a cycle
+
+
+def start(work, parts):
+    """The futures of work(part) for each part, from now on without threads of BLAS; to be followed by `finish`."""
+    global pool, splitting, blas_threads
+    from concurrent.futures import ThreadPoolExecutor
+
+    with lock:
+        if pool is None:
+            pool = ThreadPoolExecutor(max(threads - 1, 1), "minigrad")
+        if not splitting and blas is not None:
+            blas_threads = blas[0]()
+            blas[1](1)
+        splitting += 1
+        return [pool.submit(work, part) for part in parts]
+
+
+def finish():
+    """The last of several operations that ends gives BLAS its threads back."""
+    global splitting
+    with lock:
+        splitting -= 1
+        if not splitting and blas is not None:
+            blas[1](blas_threads)
 
 
 def forget_pool():
     """Start threads anew: those of a parent process do not live on in its fork."""
-    global pool
-    pool = None
+    global pool, lock, splitting
+    pool, lock, splitting = None, threading.Lock(), 0
 
 
 if hasattr(os, "register_at_fork"):
