@@ -490,25 +490,28 @@ def leading_to(targets, roots):
 
 def accumulate(leaf, g, fresh=False):
     """Add a gradient, raw or Tensor, to `leaf.grad`, which never shares memory: a `fresh` array is its to take."""
-    total = leaf.grad
-    if isinstance(g, Variable):
-        leaf.grad = g + 0 if total is None else total + g
-    elif total is None:
-        leaf.grad = wrap(g if fresh and g.base is None else xp.array(g))
-    else:
-        total.array += g
-        changed(total)
+    with changing:
+        total = leaf.grad
+        if isinstance(g, Variable):
+            leaf.grad = g + 0 if total is None else total + g
+        elif total is None:
+            leaf.grad = wrap(g if fresh and g.base is None else xp.array(g))
+        else:
+            total.array += g
+            changed(total)
 
 
 newest_change = 0
+changing = threading.RLock()  # threads may share leaves, and NumPy lets others run while it adds
 
 
 def changed(tensor):
     """Note that the numbers of a tensor were changed in place."""
     global newest_change
     version = tensor.version
-    version.changed = newest_change = tick()
-    version.count += 1
+    with changing:  # or an older number could take the place of a newer one
+        version.changed = newest_change = tick()
+        version.count += 1
 
 
 # ----------------------------------------------------------------------------------------------------------- the API
