@@ -233,24 +233,23 @@ class Generator:
         self._buffer, self._position, self._buffer_start = np.empty(0, np.int64), 0, None
 
     def _words(self, count):
-        """The next `count` words as int64, possibly a view of the buffer: never write to it."""
-        with self._lock:
-            start = self._position
-            stop = start + count
-            if stop <= self._buffer.size:
-                self._position = stop
-                return self._buffer[start:stop]
-            rest = self._buffer[start:]
-            missing = count - rest.size
-            if missing > _BUFFER // 8:  # large draws go past the buffer
-                fresh = self._twister.random_raw(missing).view(np.int64)
-                self._buffer, self._position = self._buffer[:0], 0
-            else:
-                self._buffer_start = self._twister.state
-                self._buffer, self._position = self._twister.random_raw(_BUFFER).view(np.int64), missing
-                fresh = self._buffer[:missing]
-            self._untouched = False
-            return np.concatenate((rest, fresh)) if rest.size else fresh
+        """The next `count` words as int64, possibly a view of the buffer: never write to it. The caller has the lock."""
+        start = self._position
+        stop = start + count
+        if stop <= self._buffer.size:
+            self._position = stop
+            return self._buffer[start:stop]
+        rest = self._buffer[start:]
+        missing = count - rest.size
+        if missing > _BUFFER // 8:  # large draws go past the buffer
+            fresh = self._twister.random_raw(missing).view(np.int64)
+            self._buffer, self._position = self._buffer[:0], 0
+        else:
+            self._buffer_start = self._twister.state
+            self._buffer, self._position = self._twister.random_raw(_BUFFER).view(np.int64), missing
+            fresh = self._buffer[:missing]
+        self._untouched = False
+        return np.concatenate((rest, fresh)) if rest.size else fresh
 
     # Real numbers -------------------------------------------------------------------------------------------
 
@@ -381,10 +380,13 @@ class Generator:
             if low < smallest or high > min(largest + 1, 2**63 - 1):
                 raise RuntimeError(f"random_: from={low}, to={high} is out of bounds for {np.dtype(dtype)}")
         count = math.prod(shape)
-        if high - low < 2**28:
-            values = self._words(count) % (high - low)
+        many = high - low >= 2**28
+        with self._lock:
+            words = self._words(2 * count if many else count)
+        if not many:
+            values = words % (high - low)
         else:
-            words = self._words(2 * count).astype(np.uint64)
+            words = words.astype(np.uint64)
             values = ((words[0::2] << np.uint64(32) | words[1::2]) % np.uint64(high - low)).view(np.int64)
         if low:
             values += low
@@ -404,7 +406,9 @@ class Generator:
         # that entry put it there, from entry k; there it had come from the last step that chose k; and so on.
         step = np.arange(n)
         chosen = step.copy()
-        chosen[:-1] += self._words(max(n - 1, 0)) % np.arange(n, 1, -1)
+        with self._lock:
+            words = self._words(max(n - 1, 0))
+        chosen[:-1] += words % np.arange(n, 1, -1)
         moving = np.flatnonzero(chosen != step)
         origin, further = None, step.copy()
         further[chosen[moving]] = moving  # where several steps choose one entry, the last stays
