@@ -33,18 +33,22 @@ def checked(parser, arguments):
 
 def add_shared(parser):
     """The options of everything that is timed."""
-    parser.add_argument("--quick", dest="rounds", action="store_const", const=QUICK, help=f"for --rounds {QUICK}")
+    parser.add_argument("--quick", dest="rounds", action="store_const", const=QUICK, help=f"{QUICK} rounds")
     parser.add_argument("--threads", type=int, default=1, help="threads of every library (1)")
     parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
     parser.add_argument("--plot", metavar="FILE", help="also draw the results to this file, a PNG")
 
 
 def run(argv):
-    """Run the selected workloads, print a table for each, write the JSON report and the figure if asked to."""
+    """Run the selected workloads, print a table for each, write the JSON report and the figure if asked to.
+
+    None selected means all, but for a quick run not their memory, which takes a process for each way.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="names of workloads, or startup; all by default")
+    what = "names of workloads, startup, memory; by default all, but no memory in a quick run"
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=what)
     parser.add_argument("--rounds", type=int, default=200, help="turns that every way gets (200)")
     add_shared(parser)
     arguments = checked(parser, parser.parse_args(argv))
@@ -52,11 +56,11 @@ def run(argv):
     limit_threads(arguments.threads)
     from benchmarks import runner  # only now, so that every library reads the number of threads
 
-    choices = [*runner.WORKLOADS, "startup"]
+    choices = [*runner.WORKLOADS, "startup", "memory"]
     unknown = [name for name in arguments.workloads if name not in choices]
     if unknown:
         parser.error(f"no workload named {', '.join(unknown)}; there are {', '.join(choices)}")
-    names = arguments.workloads or choices
+    names = arguments.workloads or choices[: -1 if arguments.rounds <= QUICK else None]
     runner.run(names, arguments.rounds, arguments.threads, arguments.json, arguments.plot)
 
 

@@ -107,7 +107,7 @@ WAYS = {
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.deep, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
-    **peers.ways("names_deep", "torch modules", "jax", "autograd", "dezero", "tinygrad"),
+    **peers.ways("names_deep", "torch modules", "jax", "autograd", "dezero"),
 }
 TITLE = "embedding 27 x 10, six layers of 100 with batch norm, tanh, batch 32, SGD"
 register("names-deep", Workload(TITLE, problem, WAYS, {"torch": 0.5, "limit": 1.3}))

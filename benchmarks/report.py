@@ -103,6 +103,21 @@ def startup_table(packages):
     return "\n".join(lines)
 
 
+def footprint_table(workloads, targets):
+    """The memory of training steps as lines of text, ratios beside their targets."""
+    lines = ["memory: how far a network and three steps of training raise the peak, on one minibatch as the data set"]
+    lines.append(f"  {'':34}{'MB':>10}{'/ torch':>10}{'/ limit':>18}")
+    for name, ways in workloads.items():
+        for label, way in ways.items():
+            line = f"  {name:16}{label:18}{way['megabytes']:>10.1f}{'':3}"
+            for other, target in targets.items():
+                value = way[f"ratio_to_{other}"]
+                wanted = f" (<= {target})" if label.startswith("minigrad") and value is not None else ""
+                line += f"{number(value, '.2f'):>7}{wanted:11}"
+            lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
 def write_json(path, report):
     """Write the report beside its place, then move it there: a reader sees the old file or the new one."""
     unfinished = f"{path}.{os.getpid()}.unfinished"
@@ -123,6 +138,7 @@ NUMBER, OPTIONAL = (int, float), (int, float, type(None))
 RATIOS = {f"{what}_to_{yardstick}": OPTIONAL for what in ("ratio", "spread") for yardstick in ("torch", "numpy", "limit")}
 WAY = {"microseconds": NUMBER, "spread": NUMBER, **dict.fromkeys(PHASES, OPTIONAL), **RATIOS}
 PACKAGE = {"milliseconds": NUMBER, "spread": NUMBER, "megabytes": OPTIONAL, "ratio_to_torch": OPTIONAL}
+FOOTPRINT = {"megabytes": NUMBER, "ratio_to_torch": OPTIONAL, "ratio_to_limit": OPTIONAL}
 MACHINE = {"cpu": str, "cores": OPTIONAL, "threads": int, "system": str, "allocator": str, "versions": dict, "date": str}
 
 
@@ -144,7 +160,7 @@ def read_json(path):
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         found = report.get("format") if isinstance(report, dict) else None
         raise ReportError(f"{path}: not a report of these benchmarks: expected format {FORMAT!r}, found {found!r}")
-    shape = {"machine": dict, "rounds": int, "workloads": dict, "startup": dict}
+    shape = {"machine": dict, "rounds": int, "workloads": dict, "startup": dict, "memory": dict}
     demand(path, "the report", report, shape)
     demand(path, "machine", report["machine"], MACHINE)
     for name, record in report["workloads"].items():
@@ -153,6 +169,9 @@ def read_json(path):
             demand(path, f"{name}, {label}", way, WAY)
     for package, cost in report["startup"].items():
         demand(path, f"startup, {package}", cost, PACKAGE)
+    for name, ways in report["memory"].items():
+        for label, way in ways.items():
+            demand(path, f"memory, {name}, {label}", way, FOOTPRINT)
     return report
 
 

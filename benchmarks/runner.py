@@ -6,9 +6,9 @@ from importlib.util import find_spec
 import numpy as np
 
 import benchmarks.families  # noqa: F401  (it registers their workloads)
-from benchmarks import startup
+from benchmarks import footprint, startup
 from benchmarks.peers import NOTES, Unavailable
-from benchmarks.report import FORMAT, heading, machine, startup_table, table, write_json
+from benchmarks.report import FORMAT, footprint_table, heading, machine, startup_table, table, write_json
 from benchmarks.timing import measure, ratio, ratios, spread
 from benchmarks.workload import PHASES, WORKLOADS
 
@@ -81,7 +81,7 @@ def run_workload(name, rounds, missing=(), threads=1):
 def run(names, rounds, threads, json_path=None, plot_path=None):
     """Run workloads by name and print a table for each; write everything to a JSON file and draw it if paths are given.
 
-    The name "startup" stands for the cost of imports.
+    The name "startup" stands for the cost of imports, "memory" for that of the workloads named, or of all.
     """
     packages = {way.package for name in names if name in WORKLOADS for way in WORKLOADS[name].ways.values()}
     missing = sorted(package for package in packages if find_spec(package) is None)
@@ -92,11 +92,14 @@ def run(names, rounds, threads, json_path=None, plot_path=None):
             print(f"{package} is not installed: its rows are left out")
         elif package in NOTES:
             print(f"{package}: {NOTES[package]}")
-    report = {"format": FORMAT, "machine": facts, "rounds": rounds, "workloads": {}, "startup": {}}
+    report = {"format": FORMAT, "machine": facts, "rounds": rounds, "workloads": {}, "startup": {}, "memory": {}}
     for name in names:
         if name == "startup":
             report["startup"] = startup.run(rounds)
             print("\n" + startup_table(report["startup"]), flush=True)
+        elif name == "memory":
+            report["memory"] = footprint.run([name for name in names if name in WORKLOADS] or WORKLOADS)
+            print("\n" + footprint_table(report["memory"], footprint.TARGETS), flush=True)
         else:
             report["workloads"][name] = run_workload(name, rounds, missing, threads)
             print("\n" + table(name, report["workloads"][name]), flush=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks import images, peers, report, runner, startup
+from benchmarks import footprint, images, peers, report, runner, startup
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
 from minigrad import cpu
@@ -188,6 +188,21 @@ def test_imports_are_timed_and_one_that_fails_is_left_out(capsys, monkeypatch, t
     assert costs["minigrad"]["milliseconds"] > 10 and costs["minigrad"]["ratio_to_torch"] is None
     against_torch = {"minigrad": {**costs["minigrad"], "ratio_to_torch": 0.5}}
     assert "0.50 (<= 0.12)" in report.startup_table(against_torch)
+
+
+def test_the_memory_of_a_step(monkeypatch):
+    workload = WORKLOADS["lstm"]
+    ways = {label: workload.ways[label] for label in ("minigrad modules", "limit")}
+    monkeypatch.setitem(WORKLOADS, "lstm", replace(workload, ways=ways))
+    if footprint.peak_megabytes() is None:
+        pytest.skip("the system does not tell how much memory a process holds")
+    memory = footprint.run(["lstm"])["lstm"]
+    gates = 32 * 32 * 4 * 128 * 4 / 2**20  # batch, steps, gates, units, bytes: both keep them for the backward pass
+    assert all(gates < way["megabytes"] < 20 * gates for way in memory.values())
+    quotient = memory["minigrad modules"]["megabytes"] / memory["limit"]["megabytes"]
+    assert memory["minigrad modules"]["ratio_to_limit"] == quotient
+    assert memory["minigrad modules"]["ratio_to_torch"] is None
+    assert f"{quotient:.2f} (<= 1.3)" in report.footprint_table({"lstm": memory}, footprint.TARGETS)
 
 
 def test_targets_are_those_of_one_thread(monkeypatch):

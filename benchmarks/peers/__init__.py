@@ -7,7 +7,7 @@ from benchmarks.workload import Way
 
 NOTES = {
     "jax": "the whole step is compiled into one function, so it has no phases, and sits out the chains, which would melt",
-    "tinygrad": "the whole step is captured by TinyJit; small networks only, as it compiles for long",
+    "tinygrad": "the whole step is captured by TinyJit; the smallest networks only, as it compiles for long",
     "autograd": "traces NumPy again at every step; it has no convolution made for speed",
     "dezero": "its last release mixes float64 into derivatives under NumPy 2; layers that it has, convolutions apart",
     "micrograd": "works on single numbers, so it takes part in the chain on one element alone",

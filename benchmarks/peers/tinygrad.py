@@ -25,26 +25,12 @@ def names_mlp(parameters, x, y, problem):
     return (h.tanh() @ W2 + b2).sparse_categorical_crossentropy(y), moments
 
 
-def names_deep(parameters, x, y, problem):
-    C, *rest = parameters
-    h, moments = C[x].reshape(x.shape[0], -1), []
-    for first in range(0, len(rest), 3):
-        W, gain, bias = rest[first : first + 3]
-        h = h @ W
-        mean, variance = h.mean(0), h.var(0, correction=0)
-        moments += [mean, variance * (x.shape[0] / (x.shape[0] - 1))]
-        h = h.batchnorm(gain, bias, mean, (variance + losses.EPS).rsqrt())
-        if first + 3 < len(rest):
-            h = h.tanh()
-    return h.sparse_categorical_crossentropy(y), moments
-
-
 def mnist_mlp(parameters, x, y, problem):
     W1, b1, W2, b2 = parameters
     return (x.linear(W1.T, b1).relu().linear(W2.T, b2)).sparse_categorical_crossentropy(y), []
 
 
-LOSSES = {"names_mlp": names_mlp, "names_deep": names_deep, "mnist_mlp": mnist_mlp}
+LOSSES = {"names_mlp": names_mlp, "mnist_mlp": mnist_mlp}
 
 
 def trainer(family, problem):

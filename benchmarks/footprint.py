@@ -1,0 +1,74 @@
+"""How much memory a training step takes at its peak: every way of every workload, in a process of its own."""
+
+import pickle
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+from benchmarks import scaling
+from benchmarks.memory import peak_megabytes
+from benchmarks.workload import WORKLOADS
+
+PACKAGES = ("minigrad", "numpy", "torch")  # what compiles takes more memory to compile than to train
+TARGETS = {"torch": 1.0, "limit": 1.3}  # the largest ratios wanted of minigrad
+STEPS = 3
+LEAST = 1.0  # megabytes that something must take to be a yardstick: pages of code and the kernel's counting blur less
+ROOT = Path(__file__).parents[1]
+
+CHILD = """
+import pickle, sys
+import benchmarks.families
+from benchmarks.footprint import rise
+print(rise(*pickle.load(sys.stdin.buffer)))
+"""
+
+
+def rise(name, label, problem):
+    """By how many megabytes the peak of this process rises when a way is built and trains for three steps.
+
+    A network of one layer trains before, so that what a library sets up at its first step does not count.
+    """
+    way = WORKLOADS[name].ways[label]
+    first = next(other for other in scaling.WAYS.values() if other.package == way.package)
+    for build, data in ((first.build, scaling.problem(32, 32, 1)), (way.build, problem)):
+        before = peak_megabytes()
+        trainer = build(data)
+        for _ in range(STEPS):
+            trainer.step(trainer.draw())
+    return peak_megabytes() - before
+
+
+def of_workload(name):
+    """`rise` of the ways of a workload, in megabytes, with its ratios to PyTorch's and the limit's where those are large.
+
+    The data set is one minibatch, so that copies of it do not count.
+    """
+    workload = WORKLOADS[name]
+    problem = workload.problem()
+    few = {key: getattr(problem, key)[: problem.batch] for key in ("inputs", "targets")}
+    problem = SimpleNamespace(**{**vars(problem), **few, "examples": problem.batch})
+    megabytes = {}
+    for label, way in workload.ways.items():
+        if way.package in PACKAGES and find_spec(way.package):
+            task = pickle.dumps((name, label, problem))
+            finished = subprocess.run([sys.executable, "-c", CHILD], cwd=ROOT, input=task, capture_output=True)
+            if finished.returncode:
+                message = finished.stderr.decode().strip().splitlines()[-1]
+                raise RuntimeError(f"memory of {name}: {label!r} failed: {message}")
+            megabytes[label] = float(finished.stdout.splitlines()[-1])
+    record = {}
+    for label, value in megabytes.items():
+        others = {"torch": megabytes.get(workload.ways[label].rival), "limit": megabytes.get("limit")}
+        ratios = {other: value / least for other, least in others.items() if least is not None and least >= LEAST}
+        record[label] = {"megabytes": value, **{f"ratio_to_{other}": ratios.get(other) for other in others}}
+    return record
+
+
+def run(names):
+    """The memory of the workloads named; none where the system does not tell how much a process holds."""
+    if peak_megabytes() is None:
+        print("memory: the system does not tell how much a process holds, so it is left out")
+        return {}
+    return {name: of_workload(name) for name in names}
