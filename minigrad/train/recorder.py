@@ -29,8 +29,11 @@ class Recorder(Callback):
 
     def after_loss(self, learner):
         if learner.training:
-            self.series.append(learner.loss)
             self.lrs.append(tuple([float(group["lr"]) for group in learner.optimizer.param_groups]))
+            self.series.append(learner.loss)
+
+    def close(self, learner):
+        del self.lrs[len(self.series) :]  # a KeyboardInterrupt may have come between the two
 
     def after_epoch(self, learner):
         if not learner.cut_off:
