@@ -1,5 +1,8 @@
 """Settings of the whole suite; being here also puts this folder on the path, for `from gradients import ...`."""
 
+import itertools
+import random
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -8,6 +11,22 @@ import minigrad as mg
 
 settings.register_profile("suite", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.load_profile("suite")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in a random order")
+
+
+def pytest_collection_modifyitems(config, items):
+    """No test may rely on another: `--shuffle` draws an order from a seed, the same in every process."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        chance = random.Random(seed)
+        files = [list(tests) for _, tests in itertools.groupby(items, key=lambda item: item.path)]
+        for tests in files:
+            chance.shuffle(tests)
+        chance.shuffle(files)
+        items[:] = itertools.chain.from_iterable(files)
 
 
 @pytest.fixture(autouse=True)
