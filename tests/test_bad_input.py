@@ -624,6 +624,7 @@ x[1.5] -> IndexError: expected numbers, slices, None, ..., lists or integer or
 x[None, 5] -> IndexError: index 5 is out of bounds for dimension 0 with size 2
 x[..., ...] -> IndexError: an index can only have a single ellipsis ('...') | torch: none
 x[[5]] -> IndexError: index 5 is out of bounds for axis 0 with size 2
+x[[[0, 1], [1]], 0] -> ValueError: expected sequences of equal length in an index, got [[0, 1], [1]]
 x[[0, 1], [0, 1, 2]] -> IndexError: shape mismatch: indexing arrays could not be broadcast
 x[torch.tensor([2])] -> IndexError: index 2 is out of bounds for axis 0 with size 2
 x[torch.tensor([-3])] -> IndexError: index -3 is out of bounds for axis 0 with size 2
@@ -760,6 +761,8 @@ torch.einsum("ijk", x) -> RuntimeError: einsum(): 'ijk' does not match the numbe
 torch.einsum("ij", x, x) -> RuntimeError: einsum(): 'ij' names 1 operands, but 2 were provided
 torch.einsum(3, x) -> TypeError: einsum(): expected the equation as text, got int
 torch.einsum("i$", x) -> RuntimeError: einsum(): expected letters and one '...' at most, got 'i$'
+torch.einsum("i- >i", x[0]) -> RuntimeError: einsum(): expected no space within '->' and '...'
+torch.einsum("i. ..->i", x) -> RuntimeError: einsum(): expected no space within '->' and '...'
 torch.einsum("ij->ijj", x) -> RuntimeError: einsum(): the output must name dimensions of the operands,
 torch.einsum("ij", [1]) -> TypeError: einsum(): expected Tensor as element 0, but got int
 torch.einsum("ij->k", x) -> RuntimeError: einsum(): the output must name dimensions of the operands,

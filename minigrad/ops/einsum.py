@@ -1,6 +1,7 @@
 """Einstein's summation: sums of products, written by naming the dimensions."""
 
 import math
+import re
 import string
 
 from ..autograd import Variable
@@ -54,6 +55,8 @@ def spelled(*arguments):
 
 def parsed(equation, ranks):
     """The labels of every operand's dimensions, and of the result's: letters, and negative numbers for "..."."""
+    if re.search(r"- +>|\. +\.", equation):
+        raise RuntimeError(f"einsum(): expected no space within '->' and '...', got {equation!r}")
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ranks):

@@ -236,7 +236,10 @@ def entry(i):
     if isinstance(i, range):
         return xp.arange(i.start, i.stop, i.step)
     if isinstance(i, (list, tuple)):
-        i = asarray([int(n) if isinstance(n, Variable) else n for n in i])
+        try:
+            i = asarray([int(n) if isinstance(n, Variable) else n for n in i])
+        except ValueError:
+            raise ValueError(f"expected sequences of equal length in an index, got {i!r}") from None
         i = i if i.size else i.astype(int64)
     elif isinstance(i, bool) or hasattr(i, "__array__"):  # of NumPy, also where arrays live on a GPU
         i = asarray(i)
