@@ -347,6 +347,9 @@ def test_a_checkpoint_of_another_learner_changes_nothing(tmp_path):
     del state["optimizer"]
     mg.save(state, path)
     untouched(make(tmp_path), resume, ValueError, "cannot take over .*: 'optimizer'")
+    for wrong in ({"epoch": "1"}, {"done": -1}, {"step": 0.5}, {"epochs": True}, {"stage": "end"}):
+        mg.save(learner.snapshot() | wrong, path)
+        untouched(make(tmp_path), resume, ValueError, "cannot take over .*: it has the position .*, which no fit has")
 
 
 def test_callbacks_without_a_state_may_differ(tmp_path):

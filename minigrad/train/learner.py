@@ -16,6 +16,7 @@ from .interrupt import on_interrupt
 from .streams import generators, get_states, set_states
 
 FORMAT = "minigrad.train.Learner 1"
+STAGES = ("start", "train", "validate")  # of an epoch, at which a fit can go on
 
 
 class Learner:
@@ -262,6 +263,9 @@ class Learner:
         """Take over a copy of a `state_dict`, but for the states of callbacks; nothing changes where it does not fit."""
         if not isinstance(state_dict, dict) or state_dict.get("format") != FORMAT:
             raise ValueError("it is no checkpoint of a Learner")
+        position = {name: state_dict[name] for name in ("step", "epoch", "epochs", "done")}
+        if not all(type(n) is int and n >= 0 for n in position.values()) or state_dict["stage"] not in STAGES:
+            raise ValueError(f"it has the position {position} at {state_dict['stage']!r}, which no fit has")
         own, buffers = self.generators(), dict(self.model.named_buffers())
         for name, value in state_dict["buffers"].items():
             if name not in buffers or buffers[name].shape != value.shape:
