@@ -19,6 +19,7 @@ code for both libraries breaks most easily:
 import collections
 import contextlib
 import inspect
+import math
 import types
 
 import numpy as np
@@ -480,8 +481,11 @@ def long_long(function):
 def take_(a, indices, axis=None, out=None):
     if not isinstance(indices, (np.ndarray, int, np.integer)):
         indices = np.asarray(indices, int)
-    if not a.size and np.size(indices):
-        raise IndexError("cannot do a non-empty take from an empty axes.")
+    if not a.size:  # where NumPy wraps without end
+        before, after = ((), ()) if axis is None else (a.shape[: axis % a.ndim], a.shape[axis % a.ndim + 1 :])
+        if math.prod(shape := before + np.shape(indices) + after):
+            raise IndexError("cannot do a non-empty take from an empty axes.")
+        return np.empty(shape, a.dtype)
     return np.take(a, indices, axis, out, "wrap")
 
 
