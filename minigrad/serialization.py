@@ -175,7 +175,7 @@ def decode(value, arrays):
     if kind == "tensor":
         return wrap(asarray(arrays.pop(content).copy()))  # once: a small file cannot ask for a large memory
     if kind == "dict":
-        return {decode(key, arrays): decode(entry, arrays) for key, entry in content}
+        return {decode(key, {}): decode(entry, arrays) for key, entry in content}
     if kind == "tuple":
         return tuple(decode(content, arrays))
     return float(content) if kind == "float" else base64.b64decode(content)

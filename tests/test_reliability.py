@@ -9,7 +9,7 @@ pytest.importorskip("resource")  # limits of the system, forks and signals: not 
 
 import minigrad as mg
 from minigrad.serialization import LITTER
-from tests.reliability import checkpoints, downloads
+from tests.reliability import checkpoints, downloads, fuzz
 
 # --------------------------------------------------------------------------------------------------------- downloads
 
@@ -79,3 +79,24 @@ def test_every_byte_and_many_kills():
     checkpoints.check_damage(20000)
     checkpoints.check_kills(checkpoints.save_and_be_killed, 200)
     checkpoints.check_kills(checkpoints.fit_and_be_killed, 200)
+
+
+# -------------------------------------------------------------------------------------------------------- random input
+
+
+@pytest.mark.parametrize("target", fuzz.TARGETS)
+def test_random_input(target):
+    refused = fuzz.check(target, 300)
+    assert 30 < refused < 290  # both sides are met
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", fuzz.TARGETS)
+def test_much_random_input(target):
+    fuzz.check(target, 10000, seed=1)
+
+
+@pytest.mark.slow
+def test_input_chosen_by_coverage():
+    pytest.importorskip("atheris")
+    assert fuzz.by_coverage(5000) >= 5000
