@@ -36,7 +36,7 @@ def published(*mirrors, content=CONTENT):
 
 
 @contextlib.contextmanager
-def fresh_cache(stall=0.3):
+def fresh_cache(stall=1.5):
     """A cache of its own, with no memory of failures and little patience; stderr as text."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         environment = {"MINIGRAD_CACHE": folder, "MINIGRAD_DATA": "", "MINIGRAD_OFFLINE": "0", "NO_PROXY": "127.0.0.1"}
