@@ -55,10 +55,7 @@ def save(obj, f):
         if f.write(data) not in (len(data), None):  # a raw file on a full disk says so by the number alone
             raise OSError(f"save: {f} did not take all {len(data)} bytes")
         return
-    path = Path(f).resolve()  # the file that a link leads to
-    if not path.parent.is_dir():
-        raise RuntimeError(f"save: Parent directory {path.parent} does not exist.")
-    write_atomically(path, data)
+    write_atomically(destination(f, "save"), data)
 
 
 def load(f, map_location=None, *, weights_only=True):
@@ -197,6 +194,14 @@ def put(arrays, path, array):
 
 
 # --------------------------------------------------------------------------------------------------- the file
+
+
+def destination(f, operation):
+    """The path of a file to write, the one that a link leads to, or torch's error where its folder is missing."""
+    path = Path(f).resolve()
+    if not path.parent.is_dir():
+        raise RuntimeError(f"{operation}: Parent directory {path.parent} does not exist.")
+    return path
 
 
 def write_atomically(path, data):

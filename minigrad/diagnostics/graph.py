@@ -15,7 +15,7 @@ from matplotlib.path import Path as Curve
 from ..autograd import Variable
 from ..backend import to_numpy
 from ..nn.module import Module
-from ..serialization import write_atomically
+from ..serialization import destination, write_atomically
 from .layered import layered, ranks_of
 
 __all__ = ["draw_graph"]
@@ -86,7 +86,7 @@ class Graph:
         form = path.suffix.lower()
         if form not in TEXTS + FORMATS:
             raise ValueError(f"draw_graph: expected a path that ends in one of {TEXTS + FORMATS}, got {os.fspath(path)!r}")
-        write_atomically(path, self.dot.encode() if form in TEXTS else self.picture(form[1:]))
+        write_atomically(destination(path, "draw_graph"), self.dot.encode() if form in TEXTS else self.picture(form[1:]))
 
     def picture(self, form):
         """The bytes of a picture in a format such as "png"."""
