@@ -113,9 +113,9 @@ class FaultyHandler(BaseHTTPRequestHandler):
         self.drip(0.01, (self.server.content[i : i + 1] for i in range(1000)))
 
     def slow(self):
-        """Half a kilobyte at a time: never silent for long."""
+        """A kilobyte at a time: never silent for long."""
         self.answer(b"", 2**40)
-        self.drip(0.2, itertools.repeat(bytes(512), 100))
+        self.drip(0.1, itertools.repeat(bytes(1024), 100))
 
     def headers_without_end(self):
         self.wfile.write(b"HTTP/1.1 200 OK\r\n")

@@ -20,12 +20,12 @@ settings.register_profile("reliability", derandomize=True, database=None, deadli
 settings.load_profile("reliability")
 warnings.simplefilter("ignore")
 failed = False
-print(f"{'part':<18} {'what':<56} {'count':>8}  result")
+print(f"{'part':<20} {'what':<56} {'count':>8}  result")
 for part in options.parts or PARTS:
     start = time.perf_counter()
     rows = run(part, not options.quick)
     heading = f"{part} ({time.perf_counter() - start:.0f} s)"
     for row in rows:
-        print(f"{heading:<18} {row.what:<56} {row.count:>8}  {row.result}", flush=True)
+        print(f"{heading:<20} {row.what:<56} {row.count:>8}  {row.result}", flush=True)
         heading, failed = "", failed or row.what == "FAILED"
 sys.exit(failed)
