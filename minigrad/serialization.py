@@ -71,7 +71,7 @@ def load(f, map_location=None, *, weights_only=True):
     if hasattr(f, "read"):
         data, name = f.read(), getattr(f, "name", f"the {type(f).__name__}")
     else:
-        data, name = Path(f).read_bytes(), os.fspath(f)
+        data, name = Path(os.fspath(f)).read_bytes(), os.fspath(f)
     if not isinstance(data, bytes):
         raise TypeError(f"load: expected a file opened in binary mode, got {type(data).__name__} from {name}")
     try:
@@ -198,7 +198,7 @@ def put(arrays, path, array):
 
 def destination(f, operation):
     """The path of a file to write, the one that a link leads to, or torch's error where its folder is missing."""
-    path = Path(f).resolve()
+    path = Path(os.fspath(f)).resolve()
     if not path.parent.is_dir():
         raise RuntimeError(f"{operation}: Parent directory {path.parent} does not exist.")
     return path

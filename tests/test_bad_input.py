@@ -159,7 +159,7 @@ torch.device(3.5) -> RuntimeError: device: expected cpu or cuda at the start of 
 torch.device("cpu:-1") -> RuntimeError: device: expected one index, as in 'cuda:1', got 'cpu:-1',
 torch.finfo(torch.int64) -> TypeError: finfo: expected a floating dtype, got int64; use iinfo for
 torch.iinfo(torch.float32) -> TypeError: iinfo: expected an integer dtype, got float32; use finfo
-torch.finfo("a") -> TypeError: finfo: expected a floating dtype, got |S0; use iinfo for
+torch.finfo("S") -> TypeError: finfo: expected a floating dtype, got |S0; use iinfo for
 torch.is_floating_point(3) -> TypeError: is_floating_point(): argument 'input' must be Tensor, not
 torch.numel(3) -> TypeError: numel(): argument 'input' must be Tensor, not int
 x.new_zeros(-1) -> RuntimeError: zeros: Trying to create tensor with negative dimension in
