@@ -41,6 +41,7 @@ from .ops.shape import (
 from .ops.sorting import argsort, bucketize, median, searchsorted, sort, topk, unique
 from .printing import set_printoptions
 from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from .replay import compile
 from .serialization import load, save
 from .tensor import (
     Size, Tensor, bool, float16, float32, float64, int8, int16, int32, int64, uint8,

@@ -1,0 +1,649 @@
+"""Recording: what one call of a function does to arrays, as a flat list of calls that can be made again.
+
+While a `Recorder` is at work, the library computes with `Traced` arrays: real arrays, so that the call has its results,
+around which every call of the array library is noted down with the memory that it wrote to. Nothing in the engine asks
+whether that is so: the names by which its files reach the array library are exchanged for the time of a recording, and
+`Tensor.array` hands out Traced arrays. Afterwards everything is as it was, and an eager call costs what it did.
+
+What is noted is a call without arguments (a `partial` on raw arrays): its inputs are the very arrays that it read, its
+output goes to an array that is written anew at every replay. So views cost nothing in a replay, as they stay valid; and
+memory is shared by results whose lifetimes do not meet, as it was in the recorded call.
+
+What no list of calls can repeat is a *problem*: the recorded call goes on and has its result, but is not replayed.
+"""
+
+import functools
+import sys
+import threading
+import weakref
+from functools import partial
+
+import numpy as np
+
+from . import autograd, backend, random
+from .autograd import Leaf, Variable
+from .backend import Array, on_gpu, xp
+from .ops import conv
+from .optim.lr_scheduler import LRScheduler
+from .optim.optimizer import Optimizer
+
+SCALARS = bool, int, float, complex, str
+LARGE = 1 << 16  # bytes; rows beyond this are picked without the copy that NumPy makes to check indices first
+COPIES = {"copy", "astype", "array", "asarray", "ascontiguousarray"}
+REDUCTIONS = "sum mean max min prod all any argmax argmin cumsum cumprod clip concatenate stack".split()
+DRAWS = "rand uniform randn normal exponential bernoulli dropout_mask randint randperm multinomial".split()
+VARYING = {"__getitem__", "nonzero", "unique", "repeat", "bincount"}  # the shape of what they return depends on values
+KEYWORD_ONLY = "maximum", "minimum"  # of which NumPy will not take an output by position any more
+MISSING = object()
+slot = Variable.array  # where a tensor keeps its array
+recorder = None  # the one at work
+
+
+def active():
+    """The recorder at work, if it is this thread's and not looking away."""
+    return recorder if recorder is not None and not recorder.paused and recorder.thread == threading.get_ident() else None
+
+
+class Changed(Exception):
+    """A replay met a value that would have led the recorded call another way."""
+
+
+# ------------------------------------------------------------------------------------------- calls of a replay
+
+
+def refill(out, function, args, kwargs):
+    """Call a function that has no form with an output array, and copy its result to where it was before."""
+    y = function(*args, **kwargs)
+    if y.shape != out.shape or y.dtype != out.dtype:
+        raise Changed(f"{function.__name__} gave {y.dtype} of shape {y.shape} instead of {out.dtype} of {out.shape}")
+    xp.copyto(out, y)
+
+
+def refill_all(outs, function, args, kwargs):
+    """The same for a function that returns several arrays."""
+    for out, y in zip(outs, function(*args, **kwargs), strict=True):
+        refill(out, lambda y=y: y, (), {})
+
+
+def check(function, args, kwargs, expected):
+    """Compare a value that left the arrays, and may have decided what came after it, with what it was."""
+    value = function(*args, **kwargs)
+    if value != expected and (value == value or expected == expected):
+        raise Changed(f"{function.__name__} gave {value} instead of {expected}")
+
+
+def take_wrapped(x, index, out):
+    """Rows of x as `x.take(index, 0)` picks them, checked beforehand."""
+    if index.size and not (-len(x) <= index.min() and index.max() < len(x)):
+        raise IndexError
+    x.take(index, 0, out, "wrap")
+
+
+class Draw:
+    """A call for numbers that are drawn anew at every replay; `last` is kept for a replay that has to be taken back."""
+
+    def __init__(self, function, args, kwargs, out):
+        self.function, self.args, self.kwargs, self.out = function, args, kwargs, out
+
+    def __call__(self):
+        self.last = self.function(*self.args, **self.kwargs)
+        self.out[...] = xp.asarray(self.last)
+
+
+# -------------------------------------------------------------------------------------------------- traced arrays
+
+
+class Memory:
+    """The memory that a traced array and its views lie in.
+
+    `outer`: it was there before the recording. `constant`: what it holds does not depend on anything outer or drawn.
+    A buffer goes back to the `pool` when the last array in it is gone, for a later result.
+    """
+
+    def __init__(self, array, number, outer=False, constant=False, pool=None):
+        self.array, self.number, self.outer, self.constant, self.pool = array, number, outer, constant, pool
+        self.written, self.initial = False, None
+        self.traced = weakref.WeakValueDictionary()  # by id of the raw array
+
+    def holding(self, raw):
+        """The traced array of a raw one in this memory: one and the same, as the engine compares arrays with `is`."""
+        traced = self.traced.get(id(raw))
+        return Traced(raw, self) if traced is None else traced
+
+    def __del__(self):
+        if self.pool is not None and not self.outer and (self.written or not self.constant):
+            self.pool.setdefault(layout(self.array), []).append(self.array)
+
+
+def layout(array):
+    return array.shape, array.strides, array.dtype
+
+
+class Traced:
+    """An array whose use is noted down."""
+
+    __slots__ = ("raw", "memory", "__weakref__")
+    __array_priority__ = 500.0
+
+    def __init__(self, raw, memory):
+        self.raw, self.memory = raw, memory
+        memory.traced[id(raw)] = self
+
+    def __getattr__(self, name):
+        value = getattr(self.raw, name)
+        if callable(value):
+            return partial(self.call, name)
+        return self.memory.holding(value) if isinstance(value, Array) else value
+
+    def call(self, name, *args, **kwargs):
+        """The method of that name."""
+        at_work, method = active(), getattr(self.raw, name)
+        if at_work is None:
+            return method(*plain(args), **plain(kwargs))
+        return at_work.call(method, args, kwargs, self)
+
+    @property
+    def base(self):
+        base = self.raw.base
+        return base if base is None or not isinstance(base, Array) else self.memory.holding(base)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        return Function(getattr(ufunc, method) if method != "__call__" else ufunc)(*inputs, **kwargs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        return Function(function)(*args, **kwargs)
+
+    def __array__(self, dtype=None, copy=None):
+        if active() is not None:
+            recorder.note("numbers of a tensor leave for NumPy, by numpy() or print")
+        return self.raw if dtype is None else self.raw.astype(dtype)
+
+    def __getitem__(self, index):
+        return self.call("__getitem__", index)
+
+    def __setitem__(self, index, value):
+        self.call("__setitem__", index, value)
+
+    def __len__(self):
+        return len(self.raw)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self.raw)))
+
+    def __bool__(self):
+        return self.call("__bool__")
+
+    def __int__(self):
+        return self.call("__int__")
+
+    def __float__(self):
+        return self.call("__float__")
+
+    def __index__(self):
+        return self.call("__index__")
+
+    def __pow__(self, other):  # NumPy's operator has short ways for some numbers that its function has not
+        return self.call("__pow__", other)
+
+
+def operators(name, ufunc, in_place=True):
+    """Give Traced the operator of that name: from the left, from the right, and in place."""
+    function = Function(ufunc)
+
+    def left(self, other):
+        return NotImplemented if isinstance(other, Variable) else function(self, other)
+
+    def right(self, other):
+        return NotImplemented if isinstance(other, Variable) else function(other, self)
+
+    setattr(Traced, f"__{name}__", left)
+    if in_place:
+        setattr(Traced, f"__r{name}__", right)
+        setattr(Traced, f"__i{name}__", lambda self, other: function(self, other, out=self))
+
+
+def plain(x, found=None):
+    """The argument with raw arrays in place of traced ones, which are added to `found`."""
+    kind = x.__class__
+    if kind is Traced:
+        if found is not None:
+            found.append(x)
+        return x.raw
+    if kind is tuple or kind is list:
+        return kind([plain(y, found) for y in x])
+    if kind is dict:
+        return {key: plain(y, found) for key, y in x.items()}
+    if found is not None and isinstance(x, Array):
+        recorder.note("numbers come from a NumPy array, which may be another one at the next call: make it a tensor before")
+    return x
+
+
+class Function:
+    """A function of the array library whose calls are noted down."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args, **kwargs):
+        at_work = active()
+        return self.function(*plain(args), **plain(kwargs)) if at_work is None else at_work.call(self.function, args, kwargs)
+
+    def __getattr__(self, name):  # such as `add.reduce`
+        value = getattr(self.function, name)
+        return Function(value) if callable(value) else value
+
+
+class Library:
+    """What stands for the array library while a recorder is at work."""
+
+    def __getattr__(self, name):
+        value = getattr(xp, name)
+        return value if isinstance(value, type) or not callable(value) else Function(value)
+
+
+UFUNC = type(xp.add)
+for name, ufunc in {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
+    "mod": "remainder", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "left_shift", "rshift": "right_shift",
+}.items():  # fmt: skip
+    operators(name, getattr(xp, ufunc))
+for name, ufunc in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
+                    "ne": "not_equal"}.items():  # fmt: skip
+    operators(name, getattr(xp, ufunc), in_place=False)
+for name, ufunc in {"neg": "negative", "abs": "absolute", "invert": "invert", "pos": "positive"}.items():
+    setattr(Traced, f"__{name}__", lambda self, function=Function(getattr(xp, ufunc)): function(self))
+Traced.__hash__ = object.__hash__
+
+
+# ---------------------------------------------------------------------------------------------------- the recorder
+
+
+class Recorder:
+    """Notes down what happens inside a `with` block; `drawn` are random numbers to hand out first, in order.
+
+    `calls`: the list. `trace`: the same in words that can be compared. `read`: {id: (tensor, array)} of the tensors from
+    before whose numbers were used. `made`: tensors that got an array here. `guards`, `writes`, `draws`: places in the
+    list of calls that may raise Changed, of calls that write to memory from before, and of draws.
+    """
+
+    def __init__(self, drawn=()):
+        self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
+        self.drawn, self.read, self.made, self.leaves = list(drawn), {}, {}, {}
+        self.outer, self.pool, self.memories = {}, {}, 0
+        self.paused, self.problem, self.raising, self.opaque = False, None, {}, []
+        self.versions, self.settings = {}, {}
+        self.thread = threading.get_ident()
+
+    def note(self, problem):
+        """Remember the first thing that cannot be replayed."""
+        self.problem = self.problem or problem
+
+    def __enter__(self):
+        global recorder
+        self.undo, recorder = exchange(replacements()), self
+        return self
+
+    def __exit__(self, *exception):
+        global recorder
+        recorder, self.pool = None, None
+        for target, name, value in reversed(self.undo):
+            if value is MISSING:
+                delattr(target, name)
+            else:
+                setattr(target, name, value)
+        self.survivors = [tensor for tensor in (ref() for ref in self.made.values()) if tensor is not None]
+        for tensor in self.survivors:
+            array = slot.__get__(tensor)
+            if array.__class__ is Traced:
+                slot.__set__(tensor, array.raw)
+
+    def aside(self, function, *args, **kwargs):
+        """Call a function without noting down what it does."""
+        self.paused = True
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.paused = False
+
+    # ------------------------------------------------------------------------------------------------- arrays
+
+    def memory(self, array, **kind):
+        self.memories += 1
+        return Memory(array, self.memories, **kind)
+
+    def from_outside(self, tensor, array):
+        """The traced array of a tensor that was there before."""
+        self.read[id(tensor)] = tensor, array
+        root = array
+        while isinstance(root.base, Array):
+            root = root.base
+        memory = self.outer.get(id(root))
+        if memory is None:
+            memory = self.outer[id(root)] = self.memory(root, outer=True)
+        traced = memory.holding(array)
+        memory.keep = getattr(memory, "keep", [])
+        memory.keep.append(traced)
+        return traced
+
+    def constant(self, array):
+        """An array that is the same at every call; it is filled anew where the call writes to it."""
+        memory = self.memory(array, constant=True, pool=self.pool)
+        memory.initial = len(self.calls), array.copy()
+        self.calls.append(None)
+        return Traced(array, memory)
+
+    def buffer(self, like):
+        """An array that a replay can write a result to, laid out like that one."""
+        unused = self.pool.get(layout(like))
+        return unused.pop() if unused else xp.empty_like(like)
+
+    # -------------------------------------------------------------------------------------------------- calls
+
+    def add(self, call, writes=(), guard=False):
+        for memory in writes:
+            if memory.constant and not memory.written:
+                place, values = memory.initial
+                self.calls[place] = partial(xp.copyto, memory.array, values)
+            memory.written, memory.constant = True, False
+            if memory.outer:
+                self.writes.append((len(self.calls), memory.array))
+        if guard:
+            self.guards.append(len(self.calls))
+        self.calls.append(call)
+
+    def call(self, function, args, kwargs, receiver=None, writes=None):
+        """Call a function with traced arrays among its arguments, and note it down."""
+        inputs = [] if receiver is None else [receiver]
+        raw, options = plain(args, inputs), plain(kwargs, inputs)
+        name = function.__name__
+        self.trace.append((name, described(receiver), described(args), described(kwargs)))
+        self.follow_errors()
+        out = kwargs.get("out")
+        if isinstance(function, UFUNC):
+            if len(args) > function.nin:
+                out, raw = args[function.nin], raw[: function.nin]
+            raw = operands(raw, out)
+        elif name == "dot" and len(args) > (receiver is None) + 1:
+            out = args[-1]
+        out = out[0] if out.__class__ is tuple else out
+        options.pop("out", None)
+        if out is not None and isinstance(function, UFUNC) and name not in KEYWORD_ONLY:
+            raw = (*raw, plain(out))
+        elif out is not None and name != "dot":
+            options["out"] = plain(out)
+        result = self.aside(function, *raw, **options)
+        redo = partial(function, *raw, **options)
+        if out is not None:
+            self.add(redo, [out.memory])
+            return out
+        if result is None:
+            self.add(redo, [x.memory for x in (inputs[:1] if writes is None else writes)])
+            return None
+        return self.bound(result, inputs, function, raw, options)
+
+    def bound(self, result, inputs, function, raw, options):
+        """The result of a call as the recorded function gets it."""
+        if isinstance(result, np.generic):
+            result = xp.asarray(result)
+        folded = all(x.memory.constant for x in inputs)
+        if isinstance(result, Array):
+            for x in inputs:
+                if result is x.raw:
+                    return x
+                if result.size and xp.may_share_memory(result, x.memory.array):
+                    return x.memory.holding(result)
+            if function.__name__.startswith("empty"):
+                return Traced(result, self.memory(result, pool=self.pool))
+            if folded:
+                return self.constant(result)
+            return self.computed(result, function, raw, options)
+        if isinstance(result, tuple) and any(isinstance(x, Array) for x in result):
+            outs = [Traced(x, self.memory(x)) for x in result]
+            self.add(partial(refill_all, result, function, raw, options), guard=True)
+            return tuple(outs)
+        if isinstance(result, (*SCALARS, list, tuple)) and not folded:
+            self.add(partial(check, function, raw, options, result), guard=True)
+        return result
+
+    def computed(self, result, function, raw, options):
+        """A fresh result in a buffer: the form of the function with an output, if it gives the same bits there."""
+        out, call = self.buffer(result), None
+        form = None if on_gpu else with_output(function, raw, options, out)
+        if form is not None:
+            try:
+                self.aside(form)
+                call = form if out.tobytes("A") == result.tobytes("A") else None
+            except (TypeError, ValueError):
+                pass
+        if call is None:
+            call = partial(refill, out, function, raw, options)
+            xp.copyto(out, result)
+        self.add(call, guard=function.__name__ in VARYING)
+        return Traced(out, self.memory(out, pool=self.pool))
+
+    def follow_errors(self):
+        """Note down where floating-point errors begin, or cease, to raise."""
+        raising = {kind: action for kind, action in np.geterr().items() if action == "raise"}
+        if raising != self.raising:
+            self.raising = raising
+            self.add(partial(np.seterr, **{"all": "ignore", **raising}), guard=bool(raising))
+
+    def draw(self, method, generator, *args, **kwargs):
+        """Random numbers, drawn anew at every replay."""
+        self.trace.append((method.__name__, described(args), described(kwargs)))
+        raw, options, place = plain(args, []), plain(kwargs, []), len(self.calls)
+        numbers = self.drawn.pop(0) if self.drawn else self.aside(method, generator, *raw, **options)
+        out = xp.array(numbers)
+        draw = Draw(partial(method, generator), raw, options, out)
+        draw.last = numbers
+        self.draws.append((place, draw))
+        self.add(draw)
+        return Traced(out, self.memory(out))
+
+    def as_it_is(self, method, owner, *args, **kwargs):
+        """A method that changes state of Python's, such as an optimiser's step: called itself at every replay."""
+        self.trace.append((method.__qualname__, id(owner)))
+        if args or kwargs:
+            self.note(f"{method.__qualname__} has arguments")
+        self.opaque.append(len(self.calls))
+        self.add(partial(self.hand_over, dict(self.gradients())))
+        self.add(partial(method, owner))
+        return self.aside(method, owner, *args, **kwargs)
+
+    def gradients(self):
+        """The gradient that each leaf has now, of the leaves whose gradients were seen."""
+        for tensor, _ in self.read.values():
+            if isinstance(tensor.node, Leaf):
+                self.leaves[tensor.node] = tensor
+        return {node: node.grad for node in self.leaves}
+
+    @staticmethod
+    def hand_over(gradients):
+        for node, g in gradients.items():
+            node.grad = g
+
+
+def operands(raw, out):
+    """Numbers beside floating arrays of one dtype as 0-d arrays of it, which NumPy need not convert at every call."""
+    dtypes = {x.dtype for x in raw if isinstance(x, Array)} | ({out.dtype} if out.__class__ is Traced else set())
+    if len(dtypes) != 1 or next(iter(dtypes)).kind != "f" or on_gpu:
+        return raw
+    dtype = next(iter(dtypes))
+    return tuple(backend_constant(x, dtype) if x.__class__ in (int, float) else x for x in raw)
+
+
+def described(x):
+    """An argument in words that are equal where two recordings did the same."""
+    if x.__class__ is Traced:
+        start = x.raw.__array_interface__["data"][0] - x.memory.array.__array_interface__["data"][0] if not on_gpu else 0
+        return x.memory.number, start, layout(x.raw)
+    if x.__class__ in (tuple, list):
+        return tuple(map(described, x))
+    if x.__class__ is dict:
+        return tuple((key, described(y)) for key, y in x.items())
+    return (x.__class__, x if isinstance(x, SCALARS) else repr(x))
+
+
+def with_output(function, args, kwargs, out):
+    """The call of a function with its result in `out`, or None where there is no such form."""
+    name, receiver = function.__name__, getattr(function, "__self__", None)
+    if isinstance(function, UFUNC) and name not in KEYWORD_ONLY:
+        return partial(function, *args, out, **kwargs)
+    if name in COPIES:
+        return partial(xp.copyto, out, receiver if isinstance(receiver, Array) else args[0], "unsafe")
+    if name == "reshape" and isinstance(receiver, Array):
+        return partial(xp.copyto, out.reshape(receiver.shape), receiver)
+    if name == "dot":
+        return partial(function, *args, out, **kwargs)
+    if name == "take" and len(args) == 2 and args[1] == 0 and not kwargs:
+        return partial(take_wrapped, receiver, args[0], out) if out.nbytes > LARGE else partial(function, *args, out)
+    if name == "reduce" or name in REDUCTIONS or name in KEYWORD_ONLY:
+        return partial(function, *args, **kwargs, out=out)
+    return None
+
+
+# ------------------------------------------------------------------------------------------- what is exchanged
+
+
+def read_array(tensor):
+    array, at_work = slot.__get__(tensor), active()
+    if at_work is None:
+        return array.raw if array.__class__ is Traced else array
+    return array if array.__class__ is Traced else at_work.from_outside(tensor, array)
+
+
+def write_array(tensor, value):
+    if value.__class__ is Traced:
+        at_work = active()
+        before = at_work.read.get(id(tensor)) if at_work is not None else None
+        if at_work is None or before is not None and before[1] is value.raw:
+            value = value.raw
+        else:
+            at_work.made[id(tensor)] = weakref.ref(tensor)
+    slot.__set__(tensor, value)
+
+
+def whole(function, writes=None):
+    """A function of the library that is noted down as one call: it uses threads, or memory of its own."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        at_work = active()
+        if at_work is None or any(isinstance(x, Variable) for x in args):
+            return function(*args, **kwargs)
+        return at_work.call(function, args, kwargs, writes=None if writes is None else writes(*args))
+
+    return call
+
+
+def cached(function):
+    """A function that remembers what it returned for the same shapes and numbers: its arrays are constants."""
+    known = {}
+
+    def traced(x):
+        if isinstance(x, Array):
+            if id(x) not in known:
+                known[id(x)] = Traced(x, recorder.memory(x, constant=True))
+                known[id(x)].memory.initial = None, x
+            return known[id(x)]
+        return x
+
+    @functools.wraps(function)
+    def call(*args):
+        at_work = active()
+        if at_work is None:
+            return function(*args)
+        return traced(at_work.aside(function, *args))
+
+    return call
+
+
+def drawing(method):
+    @functools.wraps(method)
+    def call(self, *args, **kwargs):
+        at_work = active()
+        return method(self, *args, **kwargs) if at_work is None else at_work.draw(method, self, *args, **kwargs)
+
+    return call
+
+
+def as_it_is(method):
+    @functools.wraps(method)
+    def call(self, *args, **kwargs):
+        at_work = active()
+        return method(self, *args, **kwargs) if at_work is None else at_work.as_it_is(method, self, *args, **kwargs)
+
+    return call
+
+
+def noticed(tensor):
+    """`autograd.changed`, counted for the tensors that were there before."""
+    at_work = active()
+    if at_work is not None:
+        version = tensor.version
+        at_work.versions[id(version)] = version, at_work.versions.get(id(version), (version, 0))[1] + 1
+    plainly_changed(tensor)
+
+
+def read_groups(optimizer):
+    """An optimiser's groups; who reads them outside of its methods may use their settings as numbers."""
+    at_work = active()
+    if at_work is not None:
+        at_work.settings[id(optimizer)] = optimizer
+    return vars(optimizer)["param_groups"]
+
+
+def write_groups(optimizer, groups):
+    vars(optimizer)["param_groups"] = groups
+
+
+def forgetting(optimizer, set_to_none=True):
+    """`Optimizer.zero_grad`, which uses no settings."""
+    at_work = active()
+    seen = None if at_work is None else dict(at_work.settings)
+    plainly_forget(optimizer, set_to_none)
+    if at_work is not None:
+        at_work.settings = seen
+
+
+backend_constant, plainly_changed, plainly_forget = backend.constant, autograd.changed, Optimizer.zero_grad
+
+
+def replacements():
+    """[(object, attribute, value for the time of a recording)]"""
+    library, raw = Library(), (Traced, *backend.RAW)
+    by_identity = {
+        id(xp): library, id(np): library, id(Array): Traced, id(backend.RAW): raw, id(backend.constant): cached(backend.constant),
+        id(autograd.changed): noticed, id(backend.within): whole(backend.within), id(backend.expanded): whole(backend.expanded),
+        id(backend.strided): whole(backend.strided), id(conv.conv_weight_): whole(conv.conv_weight_),
+        id(conv.correlate): whole(conv.correlate, lambda x, filters, *_: [y for _, _, y in filters]),
+    }  # fmt: skip
+    found = [(Variable, "array", property(read_array, write_array))]
+    for file, module in list(sys.modules.items()):
+        if not file.startswith("minigrad.") or module in (sys.modules[__name__], random):
+            continue
+        for name, value in vars(module).items():
+            other = by_identity.get(id(value))
+            if other is None and isinstance(value, functools._lru_cache_wrapper):
+                other = cached(value)
+            elif other is None and isinstance(getattr(value, "__self__", None), random.Generator) and name in DRAWS:
+                other = partial(drawing(value.__func__), value.__self__)
+            if other is not None:
+                found.append((module, name, other))
+    for name in DRAWS:
+        found.append((random.Generator, name, drawing(getattr(random.Generator, name))))
+    found += [(owner, "step", as_it_is(owner.step)) for owner in (Optimizer, LRScheduler)]
+    found += [(Optimizer, "zero_grad", forgetting), (Optimizer, "param_groups", property(read_groups, write_groups))]
+    return found
+
+
+def exchange(pairs):
+    """Set attributes, and return what they were."""
+    undo = []
+    for target, name, value in pairs:
+        undo.append((target, name, vars(target).get(name, MISSING)))
+        setattr(target, name, value)
+    return undo
