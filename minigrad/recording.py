@@ -274,7 +274,7 @@ class Recorder:
         self.drawn, self.read, self.made, self.leaves = list(drawn), {}, {}, {}
         self.outer, self.pool, self.memories = {}, {}, 0
         self.paused, self.problem, self.raising, self.opaque = False, None, {}, []
-        self.versions, self.settings = {}, {}
+        self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, np.geterr()
         self.thread = threading.get_ident()
 
     def note(self, problem):
@@ -365,7 +365,7 @@ class Recorder:
         if isinstance(function, UFUNC):
             if len(args) > function.nin:
                 out, raw = args[function.nin], raw[: function.nin]
-            raw = operands(raw, out)
+            raw = self.aside(operands, raw, out)
         elif name == "dot" and len(args) > (receiver is None) + 1:
             out = args[-1]
         out = out[0] if out.__class__ is tuple else out
@@ -426,7 +426,9 @@ class Recorder:
 
     def follow_errors(self):
         """Note down where floating-point errors begin, or cease, to raise."""
-        raising = {kind: action for kind, action in np.geterr().items() if action == "raise"}
+        state = np.geterr()
+        self.errors |= state != self.errors_before
+        raising = {kind: action for kind, action in state.items() if action == "raise"}
         if raising != self.raising:
             self.raising = raising
             self.add(partial(np.seterr, **{"all": "ignore", **raising}), guard=bool(raising))
@@ -498,8 +500,10 @@ def with_output(function, args, kwargs, out):
         return partial(xp.copyto, out.reshape(receiver.shape), receiver)
     if name == "dot":
         return partial(function, *args, out, **kwargs)
-    if name == "take" and len(args) == 2 and args[1] == 0 and not kwargs:
-        return partial(take_wrapped, receiver, args[0], out) if out.nbytes > LARGE else partial(function, *args, out)
+    if name == "take" and not kwargs:
+        index, axis = args if len(args) == 2 else (*args, None)
+        large = axis == 0 and out.nbytes > LARGE
+        return partial(take_wrapped, receiver, index, out) if large else partial(function, index, axis, out)
     if name == "reduce" or name in REDUCTIONS or name in KEYWORD_ONLY:
         return partial(function, *args, **kwargs, out=out)
     return None

@@ -1,0 +1,244 @@
+"""What a function can see besides its arguments: closures, globals, attributes, lists, and all that these hold.
+
+A recording of a function is right for as long as what it read is what it was. Tensors are read where they are, but
+numbers, switches and other objects decide while the function runs, and a replay does not run it. So every place that the
+function could have read is written down with its value, and compared before each replay.
+"""
+
+import dis
+import functools
+import itertools
+import operator
+import sys
+import types
+from collections import defaultdict
+
+import numpy as np
+
+from .autograd import RemovableHandle, Variable
+from .nn.module import Module
+from .optim.lr_scheduler import LRScheduler
+from .optim.optimizer import Optimizer
+from .random import Generator
+
+SCALARS = bool, int, float, complex, str, bytes, np.generic, np.dtype, slice, type(None)
+MANY = 4096  # entries of a list beyond which only their number is compared
+REGISTRIES = "_parameters _buffers _modules _forward_pre_hooks _forward_hooks _backward_pre_hooks _backward_hooks".split()
+OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__abstractmethods__"}
+OWN_STATE = "types", "argparse", "functools"  # modules of the standard library whose objects hold what a user puts there
+contents = operator.attrgetter("cell_contents")
+
+# how the value at a place is read, for many at a time: a map over owners and names
+READ = {
+    "cell": lambda owners, names: map(contents, owners),
+    "entry": functools.partial(map, dict.get),
+    "item": functools.partial(map, operator.getitem),
+    "attribute": functools.partial(map, getattr),
+}
+WRITE = {
+    "cell": lambda owner, name, value: setattr(owner, "cell_contents", value),
+    "entry": operator.setitem,
+    "item": operator.setitem,
+    "attribute": setattr,
+}
+
+changes = 0  # how often an attribute of any module was set, or any hook came or went
+
+
+def counted(method):
+    @functools.wraps(method)
+    def call(*args, **kwargs):
+        global changes
+        changes += 1
+        return method(*args, **kwargs)
+
+    return call
+
+
+@functools.cache
+def count_changes():
+    """Count changes of modules and of hooks from now on, so that nobody need look for them in each."""
+    for owner, names in ((Module, ("__setattr__", "__delattr__", "_register")), (RemovableHandle, ("__init__", "remove"))):
+        for name in names:
+            setattr(owner, name, counted(vars(owner)[name]))
+
+
+class Place:
+    """Where the function found a value: a cell of a closure, an entry of a dict, an item of a list, an attribute."""
+
+    __slots__ = ("path", "kind", "owner", "name", "value")
+
+    def __init__(self, path, kind, owner, name, value):
+        self.path, self.kind, self.owner, self.name, self.value = path, kind, owner, name, value
+
+    @property
+    def key(self):
+        return id(self.owner), self.name
+
+    def read(self):
+        try:
+            return next(READ[self.kind]([self.owner], [self.name]))
+        except (LookupError, AttributeError, ValueError):
+            return None
+
+    def write(self, value):
+        WRITE[self.kind](self.owner, self.name, value)
+        self.value = value
+
+
+class Places:
+    """Many places, compared at once; and containers of which only the size is."""
+
+    def __init__(self, places, sized=()):
+        kinds = defaultdict(list)
+        for place in places:
+            kinds[place.kind].append(place)
+        self.places = [*itertools.chain.from_iterable(kinds.values())]
+        self.readers = [(READ[kind], [p.owner for p in some], [p.name for p in some]) for kind, some in kinds.items()]
+        self.sized = [container for _, container, _ in sized]
+        self.sizes, self.paths = [size for _, _, size in sized], [path for path, _, _ in sized]
+        self.note()
+
+    def note(self):
+        """Take the values that the places now have written down as those to expect."""
+        self.values = [place.value for place in self.places]
+
+    def difference(self, allowed):
+        """(path, value then, value now) of a place or a size that has changed; `allowed(place, now)` may let it pass."""
+        try:
+            now = [value for read, owners, names in self.readers for value in read(owners, names)]
+            if all(map(operator.is_, now, self.values)) and [*map(len, self.sized)] == self.sizes:
+                return None
+        except (LookupError, AttributeError, ValueError):
+            pass
+        for path, then, now in zip(self.paths, self.sizes, map(len, self.sized)):
+            if now != then:
+                return path, f"{then} entries", f"{now} entries"
+        for place in self.places:
+            now = place.read()
+            if not same(place.value, now) and not allowed(place, now):
+                return place.path, place.value, now
+            if not isinstance(now, Variable):
+                place.value = now
+        self.note()
+        return None
+
+
+def same(then, now):
+    """Whether a value is the same object, or an equal one of a kind that cannot change."""
+    if then is now:
+        return True
+    if then.__class__ is tuple and now.__class__ is tuple:
+        return len(then) == len(now) and all(map(same, then, now))
+    return then.__class__ is now.__class__ and isinstance(then, SCALARS) and then == now
+
+
+class Surroundings:
+    """The places that a function reaches from some roots, [(path, object)], and the tensors at them, by id.
+
+    `watched` are places in modules, whose changes are counted. Of an optimiser only the parameters count, as its methods
+    run at every replay, unless it is one of those whose `settings` the function reads itself.
+    """
+
+    def __init__(self, *roots, settings=()):
+        self.places, self.sized, self.watched, self.watched_sized = [], [], [], []
+        self.tensors, self.seen, self.stack = {}, {}, [*roots]
+        for group in [group for optimizer in settings for group in vars(optimizer)["param_groups"]]:
+            self.entries("a setting ", group, [name for name in group if name != "params"])
+        while self.stack:
+            self.visit(*self.stack.pop())
+
+    def add(self, path, kind, owner, name, value, watched=False):
+        (self.watched if watched else self.places).append(Place(path, kind, owner, name, value))
+        self.stack.append((path, value))
+
+    def entries(self, path, owner, names=None, watched=False):
+        """Entries of a dict, by default all."""
+        if names is None:
+            (self.watched_sized if watched else self.sized).append((path, owner, len(owner)))
+        for name in owner if names is None else names:
+            self.add(f"{path}{name}", "entry", owner, name, owner[name], watched)
+
+    def visit(self, path, x):
+        if id(x) in self.seen or isinstance(x, (*SCALARS, Generator, LRScheduler)):
+            return
+        self.seen[id(x)] = x
+        if isinstance(x, Variable):
+            self.tensors[id(x)] = x
+        elif isinstance(x, tuple):
+            self.stack += [(f"{path}[{i}]", value) for i, value in enumerate(x)]
+        elif isinstance(x, (list, set)):
+            self.sized.append((path, x, len(x)))
+            for i, value in enumerate(x if isinstance(x, list) and len(x) <= MANY else ()):
+                self.add(f"{path}[{i}]", "item", x, i, value)
+        elif isinstance(x, dict):
+            self.entries(f"{path} ", x)
+        elif isinstance(x, types.MethodType):
+            self.stack += [(path, x.__self__), (path, x.__func__)]
+        elif isinstance(x, types.FunctionType):
+            self.function(path, x)
+        elif isinstance(x, functools.partial):
+            self.stack += [(path, x.func), (path, x.args), (path, x.keywords)]
+        elif isinstance(x, Optimizer):
+            self.stack += [(path, p) for group in vars(x)["param_groups"] for p in group["params"]]
+        elif isinstance(x, Module):
+            for registry in [vars(x), *(vars(x)[name] for name in REGISTRIES)]:
+                self.seen[id(registry)] = registry
+                self.entries(f"{path}.", registry, watched=True)
+            self.classes(type(x))
+        elif not isinstance(x, (type, types.ModuleType)) and hasattr(x, "__dict__"):
+            module = type(x).__module__
+            if not is_library(module) or module in OWN_STATE or module.startswith("minigrad."):
+                self.entries(f"{path}.", vars(x))
+                self.classes(type(x))
+
+    def function(self, path, x):
+        """The closure of a function of the user's, the globals that it names, and its defaults."""
+        if is_library(x.__module__):
+            return
+        for name, cell in zip(x.__code__.co_freevars, x.__closure__ or ()):
+            if not is_empty(cell):
+                self.add(name, "cell", cell, name, cell.cell_contents)
+        names, attributes = names_in(x.__code__)
+        for name in sorted(names & x.__globals__.keys()):
+            value = x.__globals__[name]
+            self.add(name, "entry", x.__globals__, name, value)
+            if isinstance(value, types.ModuleType) and not is_library(value.__name__):
+                self.entries(f"{name}.", vars(value), sorted(attributes & vars(value).keys()))
+        self.stack += [(path, x.__defaults__), (path, x.__kwdefaults__)]
+
+    def classes(self, cls):
+        """What classes of the user's hold, and what their methods see."""
+        for base in cls.__mro__:
+            if not is_library(base.__module__) and id(base) not in self.seen:
+                self.seen[id(base)] = base
+                for name, value in vars(base).items():
+                    if isinstance(value, (classmethod, staticmethod)):
+                        self.stack.append((f"{base.__name__}.{name}", value.__func__))
+                    elif isinstance(value, property):
+                        self.stack.append((f"{base.__name__}.{name}", value.fget))
+                    elif name not in OF_CLASSES and not isinstance(value, types.MemberDescriptorType):
+                        self.add(f"{base.__name__}.{name}", "attribute", base, name, value)
+
+
+@functools.cache
+def is_library(name):
+    """Whether what a module defines has no state that a user's function would depend on."""
+    top = (name or "").partition(".")[0]
+    return top in ("minigrad", "numpy", "cupy") or top in sys.stdlib_module_names and top != "__main__"
+
+
+def is_empty(cell):
+    try:
+        return cell.cell_contents is cell  # never so: it is whether asking raises that counts
+    except ValueError:
+        return True
+
+
+@functools.cache
+def names_in(code):
+    """The names of the globals, and of all attributes, that a function and those inside it use."""
+    used = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}, {*code.co_names}
+    for inner in (names_in(c) for c in code.co_consts if isinstance(c, types.CodeType)):
+        used[0].update(inner[0]), used[1].update(inner[1])
+    return used
