@@ -136,22 +136,22 @@ def as_tensor(data, dtype=None, device=None):
 # ------------------------------------------------------------------------------------------------------ from a rule
 
 
-def filled(function, operation, doc):
+def filled(operation, doc):
     def create(*sizes, size=None, dtype=None, device=None, requires_grad=False):
         check_device(device, operation)
         if not sizes and size is None:
             raise TypeError(f"{operation}() missing the size: {operation}(2, 3) or {operation}((2, 3))")
         dtype = NUMBERS[float] if dtype is None else dtype_of(dtype, operation)
-        return made(function(size_of(sizes if size is None else (size,), operation), dtype), requires_grad)
+        return made(getattr(xp, operation)(size_of(sizes if size is None else (size,), operation), dtype), requires_grad)
 
     create.__name__ = create.__qualname__ = operation
     create.__doc__ = doc
     return create
 
 
-zeros = filled(xp.zeros, "zeros", "A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.")
-ones = filled(xp.ones, "ones", "A tensor of ones.")
-empty = filled(xp.empty, "empty", "A tensor of uninitialised memory.")
+zeros = filled("zeros", "A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.")
+ones = filled("ones", "A tensor of ones.")
+empty = filled("empty", "A tensor of uninitialised memory.")
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):

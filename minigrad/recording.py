@@ -34,6 +34,7 @@ REDUCTIONS = "sum mean max min prod all any argmax argmin cumsum cumprod clip co
 DRAWS = "rand uniform randn normal exponential bernoulli dropout_mask randint randperm multinomial".split()
 VARYING = {"__getitem__", "nonzero", "unique", "repeat", "bincount"}  # the shape of what they return depends on values
 KEYWORD_ONLY = "maximum", "minimum"  # of which NumPy will not take an output by position any more
+TO_NUMPY = "numbers of a tensor leave for NumPy, by numpy() or print, and nobody sees what happens to them there"
 MISSING = object()
 slot = Variable.array  # where a tensor keeps its array
 recorder = None  # the one at work
@@ -155,7 +156,7 @@ class Traced:
 
     def __array__(self, dtype=None, copy=None):
         if active() is not None:
-            recorder.note("numbers of a tensor leave for NumPy, by numpy() or print")
+            recorder.note(TO_NUMPY)
         return self.raw if dtype is None else self.raw.astype(dtype)
 
     def __getitem__(self, index):
@@ -359,7 +360,7 @@ class Recorder:
         inputs = [] if receiver is None else [receiver]
         raw, options = plain(args, inputs), plain(kwargs, inputs)
         name = function.__name__
-        self.trace.append((name, described(receiver), described(args), described(kwargs)))
+        self.trace.append((name, *self.aside(described, (receiver, args, kwargs))))
         self.follow_errors()
         out = kwargs.get("out")
         if isinstance(function, UFUNC):
@@ -435,7 +436,7 @@ class Recorder:
 
     def draw(self, method, generator, *args, **kwargs):
         """Random numbers, drawn anew at every replay."""
-        self.trace.append((method.__name__, described(args), described(kwargs)))
+        self.trace.append((method.__name__, *self.aside(described, (args, kwargs))))
         raw, options, place = plain(args, []), plain(kwargs, []), len(self.calls)
         numbers = self.drawn.pop(0) if self.drawn else self.aside(method, generator, *raw, **options)
         out = xp.array(numbers)
@@ -480,8 +481,9 @@ def operands(raw, out):
 def described(x):
     """An argument in words that are equal where two recordings did the same."""
     if x.__class__ is Traced:
-        start = x.raw.__array_interface__["data"][0] - x.memory.array.__array_interface__["data"][0] if not on_gpu else 0
-        return x.memory.number, start, layout(x.raw)
+        start = backend.address(x.raw) - backend.address(x.memory.array) if x.raw.size else 0
+        values = hash(backend.to_numpy(x.raw).tobytes()) if x.memory.constant else None
+        return x.memory.number, start, layout(x.raw), values
     if x.__class__ in (tuple, list):
         return tuple(map(described, x))
     if x.__class__ is dict:
@@ -565,6 +567,13 @@ def cached(function):
     return call
 
 
+def leaving(array):
+    """`backend.to_numpy`: what happens to the numbers there is not seen."""
+    if active() is not None:
+        recorder.note(TO_NUMPY)
+    return plainly_to_numpy(plain(array))
+
+
 def drawing(method):
     @functools.wraps(method)
     def call(self, *args, **kwargs):
@@ -613,7 +622,8 @@ def forgetting(optimizer, set_to_none=True):
         at_work.settings = seen
 
 
-backend_constant, plainly_changed, plainly_forget = backend.constant, autograd.changed, Optimizer.zero_grad
+backend_constant, plainly_to_numpy = backend.constant, backend.to_numpy
+plainly_changed, plainly_forget = autograd.changed, Optimizer.zero_grad
 
 
 def replacements():
@@ -621,7 +631,7 @@ def replacements():
     library, raw = Library(), (Traced, *backend.RAW)
     by_identity = {
         id(xp): library, id(np): library, id(Array): Traced, id(backend.RAW): raw, id(backend.constant): cached(backend.constant),
-        id(autograd.changed): noticed, id(backend.within): whole(backend.within), id(backend.expanded): whole(backend.expanded),
+        id(autograd.changed): noticed, id(backend.to_numpy): leaving, id(backend.within): whole(backend.within), id(backend.expanded): whole(backend.expanded),
         id(backend.strided): whole(backend.strided), id(conv.conv_weight_): whole(conv.conv_weight_),
         id(conv.correlate): whole(conv.correlate, lambda x, filters, *_: [y for _, _, y in filters]),
     }  # fmt: skip

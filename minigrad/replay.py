@@ -90,7 +90,12 @@ def detached(tensor):
 def shown(x):
     if isinstance(x, Variable):
         return f"a tensor of shape {tuple(x.shape)} and {x.dtype}"
-    return x if isinstance(x, str) and " " in x else f"{x!r:.60}"
+    return f"{x!r:.60}"
+
+
+def in_words(difference):
+    path, then, now = difference
+    return f"{path} changed from {shown(then)} to {shown(now)}"
 
 
 def alike(then, now):
@@ -148,6 +153,7 @@ class Recording:
         self.tensors = [x for x in before.tensors.values() if id(get_array(x)) not in fixed and (id(x), None) not in self.replaced]
         self.arrays, self.nodes = [*map(get_array, self.tensors)], [*map(get_node, self.tensors)]
         self.hooks = [*map(hooks_of, self.nodes)]
+        self.made = [g for _, _, _, g, made in gradients if made]
         self.mode = mode.enabled, NUMBERS[float]
         last = max(recorder.guards, default=-1)
         places = [i for i, call in enumerate(recorder.calls) if call is not None]
@@ -170,7 +176,7 @@ class Recording:
             if (found := self.watched.difference(self.allowed)) is not None:
                 return found
             if self.hooks != [*map(hooks_of, self.nodes)]:
-                return "hooks of tensors", "those recorded", "others"
+                return "hooks of tensors", "what they were", "others"
             self.changes = surroundings.changes
         if not all(map(operator.is_, map(get_array, self.tensors), self.arrays)):
             return "the memory of a tensor", "one array", "another"
@@ -189,8 +195,11 @@ class Recording:
 
     def owners(self):
         """How many hold each gradient that the calls write, and its array."""
-        return [(sys.getrefcount(g) - (node.grad is g), sys.getrefcount(get_array(g)))
-                for node, _, _, g, made in self.gradients if made]  # fmt: skip
+        return [*map(sys.getrefcount, self.made), *map(sys.getrefcount, map(get_array, self.made))]
+
+    def is_kept(self):
+        """Whether somebody keeps a gradient of the call before, which a replay would overwrite."""
+        return not self.copies and any(map(operator.gt, self.owners(), self.held))
 
     def replay(self, tensors):
         """Make the calls; raises Undone, with everything as before, where a value leads another way."""
@@ -259,30 +268,32 @@ class Compiled:
     def __call__(self, *args, **kwargs):
         if recording.recorder is not None and recording.active() is not None:
             return self.function(*args, **kwargs)
-        kind, drawn = (kind_of(args), kind_of(kwargs) if kwargs else None), ()
+        kind, drawn, cause = (kind_of(args), kind_of(kwargs) if kwargs else None), (), None
         known = self.kinds.get(kind) or self.another(kind)
         for found in known.recordings:
             changed = found.difference()
-            if changed is None and (found.copies or found.owners() == found.held):
+            if changed is None and not found.is_kept():
                 try:
-                    return found.replay(inputs_in((args, kwargs)) if found.inputs else ())
+                    return found.replay(args if found.flat else inputs_in((args, kwargs)))
                 except Undone as undone:
-                    drawn = undone.args[0]
-                    self.detour(known, undone.__cause__)
+                    drawn, cause = undone.args[0], undone.__cause__
                     break
-            if changed is None:  # somebody has kept a gradient, which a replay would overwrite
+            if changed is None:
                 known.recordings.remove(found)
                 self.copies = True
                 break
             if changed is not GRADIENT:
-                self.warn("anew", "{} changed from {} to {}: it is recorded anew".format(*map(shown, changed)))
+                self.warn("anew", f"{in_words(changed)}: it is recorded anew")
         if len(known.recordings) >= KINDS:
             known.refused = f"what it sees changes: {KINDS} recordings were made"
         if known.refused:
             self.warn("refused", f"{known.refused}; it is called as it is, not compiled")
             with Recorder(drawn) if drawn else NOTHING:
                 return mapped(detached, self.function(*args, **kwargs))
-        return self.record(known, args, kwargs, drawn)
+        result = self.record(known, args, kwargs, drawn)
+        if isinstance(cause, Changed):
+            self.detour(known, cause)
+        return result
 
     def another(self, kind):
         """Begin with arguments of another kind."""
@@ -297,10 +308,9 @@ class Compiled:
         return known
 
     def detour(self, known, cause):
-        """What to do after a replay that met another value than the recorded call."""
+        """A replay has met another value than the recorded call."""
         known.detours += 1
-        if isinstance(cause, Changed):
-            self.warn("anew", f"what it does depends on values ({cause}): it is recorded anew")
+        self.warn("anew", f"what it does depends on values ({cause}): it is recorded anew")
         if known.detours > KINDS:
             known.refused = f"what it does depends on values ({cause})"
 
@@ -331,7 +341,7 @@ class Compiled:
         leaves = {x.node: x.node.grad for x in before.tensors.values() if isinstance(x.node, Leaf)}
         with Recorder(drawn) as recorder:
             result = mapped(detached, self.function(*args, **kwargs))
-            recorder.trace.append(described(mapped(get_array, result)))
+            recorder.trace.append(recorder.aside(described, mapped(get_array, result)))
         made = {id(x) for x in recorder.survivors}
         gradients = [(node, g, id(g) in recorder.read, node.grad, id(node.grad) in made and node.grad is not g)
                      for node, g in leaves.items()]  # fmt: skip
@@ -344,6 +354,7 @@ class Compiled:
                 place.before, place.after = known.carried[key].before, place.array()
             outcome = mapped(lambda x: get_array(x) if id(x) in made else x, result)
             found = Recording(recorder, before, inputs, [*carried.values()], gradients, outcome, self.copies)
+            found.flat = len(inputs) == len(args) and not kwargs and all(isinstance(x, Variable) for x in args)
             known.recordings.append(found)
             known.carried = carried
             del recorder, result, outcome, before, leaves, gradients
@@ -369,7 +380,7 @@ def consequences(recorder, before, gradients, result, made):
 
     for places in Places(before.places, before.sized), Places(before.watched, before.watched_sized):
         if (found := places.difference(replaced)) is not None:
-            problems.append("it changes {} from {} to {}".format(*map(shown, found)))
+            problems.append(f"a call of it has an effect that a replay would not have: {in_words(found)}")
     for tensor in recorder.survivors:
         if id(tensor) in recorder.read:
             carried[id(tensor), None] = Carried((id(tensor), None), None, tensor)
@@ -389,13 +400,15 @@ def consequences(recorder, before, gradients, result, made):
     if kept:
         tensor = None  # which would keep itself
         gc.collect()
-        for tensor in filter(None, [ref() for ref in kept]):
+        for tensor in [tensor for ref in kept if (tensor := ref()) is not None]:
             problems.append(f"something keeps {shown(tensor)} that was made in it, where no replay could put another")
     return carried, problems[0] if problems else None
 
 
 def disagreement(one, other):
     """Where two recordings differ."""
+    if one[:-1] == other[:-1]:
+        return "it returns other numbers; return tensors instead, and take the numbers out of those"
     for a, b in zip(one, other):
         if a != b:
             return f"{a} and then {b}"[:300]

@@ -113,7 +113,7 @@ class Places:
             pass
         for path, then, now in zip(self.paths, self.sizes, map(len, self.sized)):
             if now != then:
-                return path, f"{then} entries", f"{now} entries"
+                return f"the number of entries of {path.strip()}", then, now
         for place in self.places:
             now = place.read()
             if not same(place.value, now) and not allowed(place, now):
