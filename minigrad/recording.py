@@ -16,14 +16,14 @@ import functools
 import sys
 import threading
 import weakref
-from functools import partial
+from functools import partial, partialmethod
 
 import numpy as np
 
 from . import autograd, backend, random
 from .autograd import Leaf, Variable
 from .backend import Array, on_gpu, xp
-from .ops import conv
+from .ops import conv, inplace
 from .optim.lr_scheduler import LRScheduler
 from .optim.optimizer import Optimizer
 
@@ -35,6 +35,7 @@ DRAWS = "rand uniform randn normal exponential bernoulli dropout_mask randint ra
 VARYING = {"__getitem__", "nonzero", "unique", "repeat", "bincount"}  # the shape of what they return depends on values
 KEYWORD_ONLY = "maximum", "minimum"  # of which NumPy will not take an output by position any more
 TO_NUMPY = "numbers of a tensor leave for NumPy, by numpy() or print, and nobody sees what happens to them there"
+SEEDS = "it sets the state of the random stream"
 MISSING = object()
 slot = Variable.array  # where a tensor keeps its array
 recorder = None  # the one at work
@@ -214,7 +215,7 @@ def plain(x, found=None):
         return kind([plain(y, found) for y in x])
     if kind is dict:
         return {key: plain(y, found) for key, y in x.items()}
-    if found is not None and isinstance(x, Array):
+    if found is not None and isinstance(x, (Array, np.ndarray)):
         recorder.note("numbers come from a NumPy array, which may be another one at the next call: make it a tensor before")
     return x
 
@@ -237,10 +238,15 @@ class Function:
 
 
 class Library:
-    """What stands for the array library while a recorder is at work."""
+    """What stands for the array library, or a part of it, while a recorder is at work."""
+
+    def __init__(self, library):
+        self.library = library
 
     def __getattr__(self, name):
-        value = getattr(xp, name)
+        value = getattr(self.library, name)
+        if name == "linalg":
+            return Library(value)
         return value if isinstance(value, type) or not callable(value) else Function(value)
 
 
@@ -255,7 +261,7 @@ for name, ufunc in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "gr
                     "ne": "not_equal"}.items():  # fmt: skip
     operators(name, getattr(xp, ufunc), in_place=False)
 for name, ufunc in {"neg": "negative", "abs": "absolute", "invert": "invert", "pos": "positive"}.items():
-    setattr(Traced, f"__{name}__", lambda self, function=Function(getattr(xp, ufunc)): function(self))
+    setattr(Traced, f"__{name}__", partialmethod(lambda self, function: function(self), Function(getattr(xp, ufunc))))
 Traced.__hash__ = object.__hash__
 
 
@@ -622,19 +628,39 @@ def forgetting(optimizer, set_to_none=True):
         at_work.settings = seen
 
 
+def noting(method, problem):
+    """A method that cannot be replayed."""
+
+    @functools.wraps(method)
+    def call(*args, **kwargs):
+        if active() is not None:
+            recorder.note(problem)
+        return method(*args, **kwargs)
+
+    return call
+
+
+def with_subclasses(cls):
+    return [cls, *(sub for direct in cls.__subclasses__() for sub in with_subclasses(direct))]
+
+
 backend_constant, plainly_to_numpy = backend.constant, backend.to_numpy
 plainly_changed, plainly_forget = autograd.changed, Optimizer.zero_grad
 
 
 def replacements():
     """[(object, attribute, value for the time of a recording)]"""
-    library, raw = Library(), (Traced, *backend.RAW)
+    library, raw = Library(xp), (Traced, *backend.RAW)
     by_identity = {
-        id(xp): library, id(np): library, id(Array): Traced, id(backend.RAW): raw, id(backend.constant): cached(backend.constant),
-        id(autograd.changed): noticed, id(backend.to_numpy): leaving, id(backend.within): whole(backend.within), id(backend.expanded): whole(backend.expanded),
-        id(backend.strided): whole(backend.strided), id(conv.conv_weight_): whole(conv.conv_weight_),
+        id(xp): library,
+        id(Array): Traced,
+        id(backend.RAW): raw,
+        id(backend.constant): cached(backend.constant),
+        id(autograd.changed): noticed,
+        id(backend.to_numpy): leaving,
+        **{id(f): whole(f) for f in (backend.within, backend.expanded, backend.strided, conv.conv_weight_)},
         id(conv.correlate): whole(conv.correlate, lambda x, filters, *_: [y for _, _, y in filters]),
-    }  # fmt: skip
+    }
     found = [(Variable, "array", property(read_array, write_array))]
     for file, module in list(sys.modules.items()):
         if not file.startswith("minigrad.") or module in (sys.modules[__name__], random):
@@ -649,7 +675,14 @@ def replacements():
                 found.append((module, name, other))
     for name in DRAWS:
         found.append((random.Generator, name, drawing(getattr(random.Generator, name))))
-    found += [(owner, "step", as_it_is(owner.step)) for owner in (Optimizer, LRScheduler)]
+    if on_gpu:  # CuPy's own functions do not ask their arguments, and these are called directly: only for such arrays
+        found.append((inplace, "Array", Changed))
+    for owner in with_subclasses(Optimizer) + with_subclasses(LRScheduler):
+        if "step" in vars(owner):
+            found.append((owner, "step", as_it_is(owner.step)))
+    for name in ("manual_seed", "seed", "set_state"):
+        found.append((random.Generator, name, noting(getattr(random.Generator, name), SEEDS)))
+    found.append((LRScheduler, "get_last_lr", noting(LRScheduler.get_last_lr, "it asks a schedule for numbers")))
     found += [(Optimizer, "zero_grad", forgetting), (Optimizer, "param_groups", property(read_groups, write_groups))]
     return found
 

@@ -14,7 +14,7 @@ from . import autograd, recording, surroundings
 from .autograd import Leaf, Variable, mode, tick, wrap
 from .backend import NUMBERS, Array, xp
 from .recording import Changed, Recorder, described, layout, slot
-from .surroundings import SCALARS, Places, Surroundings
+from .surroundings import SCALARS, Places, Surroundings, state_of
 
 ATTEMPTS = 4  # recordings to find two that agree
 KINDS = 8  # kinds of arguments, and recordings for each, that a function keeps
@@ -149,8 +149,8 @@ class Recording:
         self.replaced = {c.key: c for c in carried}
         self.places = Places(before.places, before.sized)
         self.watched, self.changes = Places(before.watched, before.watched_sized), surroundings.changes
-        fixed = {id(c.before) for c in carried}
-        self.tensors = [x for x in before.tensors.values() if id(get_array(x)) not in fixed and (id(x), None) not in self.replaced]
+        changing = {id(c.before) for c in carried} | {id(get_array(c.tensor)) for c in carried}
+        self.tensors = [x for x in before.tensors.values() if id(get_array(x)) not in changing]
         self.arrays, self.nodes = [*map(get_array, self.tensors)], [*map(get_node, self.tensors)]
         self.hooks = [*map(hooks_of, self.nodes)]
         self.made = [g for _, _, _, g, made in gradients if made]
@@ -322,16 +322,12 @@ class Compiled:
 
     def record(self, known, args, kwargs, drawn):
         """Call the function and note down what it does; keep that once two recordings agree."""
-        inputs, private, tensors = [], {}, {}
-
-        def own(tensor):
-            if tensor.node is None:
-                inputs.append(tensor.array.copy(order="K"))
-                tensor = wrap(inputs[-1])
-            return tensor
-
-        args, kwargs = mapped(own, args), mapped(own, kwargs)
-        for carried in known.carried.values():  # the calls read what nobody else has
+        given, private, tensors = inputs_in((args, kwargs)), {}, {}
+        inputs = [x.array.copy(order="K") for x in given] if known.traces else [x.array for x in given]
+        if known.traces:  # the calls read what nobody else has; the first call shows whether it writes to its arguments
+            own = iter([wrap(array) for array in inputs])
+            args, kwargs = mapped(lambda x: next(own) if x.node is None else x, (args, kwargs))
+        for carried in known.carried.values():
             array = carried.array()
             carried.before = private.setdefault(id(array), (array.copy(order="K"), array))[0]
         for carried in known.carried.values():
@@ -346,6 +342,11 @@ class Compiled:
         gradients = [(node, g, id(g) in recorder.read, node.grad, id(node.grad) in made and node.grad is not g)
                      for node, g in leaves.items()]  # fmt: skip
         carried, problem = consequences(recorder, before, gradients, result, made)
+        for x, array in zip(given, inputs):
+            if any(xp.may_share_memory(array, written) for _, written in recorder.writes):
+                problem = problem or f"it changes its argument, {shown(x)}, in place"
+                if x.array is not array:
+                    xp.copyto(x.array, array)
         known.settings = [*recorder.settings.values()]
         if problem:
             known.refuse(problem)
@@ -370,6 +371,10 @@ class Compiled:
 def consequences(recorder, before, gradients, result, made):
     """The tensors that a call replaced, by key, and what it did that cannot be replayed, or None."""
     carried, problems = {}, [recorder.problem] if recorder.problem else []
+    if before.iterator is not None:
+        problems.append(f"it uses an iterator, {before.iterator}, of which nobody can tell what comes next")
+    if any(state_of(stream) != state for stream, state in before.streams.values()):
+        problems.append("it draws random numbers that are not minigrad's")
 
     def replaced(place, now):
         then = place.value

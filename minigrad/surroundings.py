@@ -7,11 +7,13 @@ function could have read is written down with its value, and compared before eac
 
 import dis
 import functools
+import io
 import itertools
 import operator
+import random
 import sys
 import types
-from collections import defaultdict
+from collections import defaultdict, deque
 
 import numpy as np
 
@@ -142,7 +144,8 @@ class Surroundings:
 
     def __init__(self, *roots, settings=()):
         self.places, self.sized, self.watched, self.watched_sized = [], [], [], []
-        self.tensors, self.seen, self.stack = {}, {}, [*roots]
+        self.tensors, self.seen, self.stack = {}, {}, [*roots, ("random", random._inst)]
+        self.streams, self.iterator = {}, None  # other random numbers than the library's; the path to an iterator
         for group in [group for optimizer in settings for group in vars(optimizer)["param_groups"]]:
             self.entries("a setting ", group, [name for name in group if name != "params"])
         while self.stack:
@@ -165,11 +168,16 @@ class Surroundings:
         self.seen[id(x)] = x
         if isinstance(x, Variable):
             self.tensors[id(x)] = x
+            self.entries(f"{path}.", vars(x), [name for name in vars(x) if name != "_grad"])
+        elif isinstance(x, (random.Random, np.random.Generator)):
+            self.streams[id(x)] = x, state_of(x)
+        elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
+            self.iterator = path
         elif isinstance(x, tuple):
             self.stack += [(f"{path}[{i}]", value) for i, value in enumerate(x)]
-        elif isinstance(x, (list, set)):
+        elif isinstance(x, (list, set, deque)):
             self.sized.append((path, x, len(x)))
-            for i, value in enumerate(x if isinstance(x, list) and len(x) <= MANY else ()):
+            for i, value in enumerate(() if isinstance(x, set) or len(x) > MANY else x):
                 self.add(f"{path}[{i}]", "item", x, i, value)
         elif isinstance(x, dict):
             self.entries(f"{path} ", x)
@@ -186,10 +194,13 @@ class Surroundings:
                 self.seen[id(registry)] = registry
                 self.entries(f"{path}.", registry, watched=True)
             self.classes(type(x))
-        elif not isinstance(x, (type, types.ModuleType)) and hasattr(x, "__dict__"):
+        elif not isinstance(x, (type, types.ModuleType)):
             module = type(x).__module__
             if not is_library(module) or module in OWN_STATE or module.startswith("minigrad."):
-                self.entries(f"{path}.", vars(x))
+                for name in itertools.chain.from_iterable(vars(base).get("__slots__", ()) for base in type(x).__mro__):
+                    if hasattr(x, name):
+                        self.add(f"{path}.{name}", "attribute", x, name, getattr(x, name))
+                self.entries(f"{path}.", getattr(x, "__dict__", {}))
                 self.classes(type(x))
 
     def function(self, path, x):
@@ -219,6 +230,10 @@ class Surroundings:
                         self.stack.append((f"{base.__name__}.{name}", value.fget))
                     elif name not in OF_CLASSES and not isinstance(value, types.MemberDescriptorType):
                         self.add(f"{base.__name__}.{name}", "attribute", base, name, value)
+
+
+def state_of(stream):
+    return stream.getstate() if isinstance(stream, random.Random) else str(stream.bit_generator.state)
 
 
 @functools.cache

@@ -4,6 +4,7 @@ import builtins
 import functools
 import itertools
 import math
+import operator
 
 from .. import autograd
 from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
@@ -467,7 +468,7 @@ power.vjps(
     b=lambda g, y, a, b: where_(0.0, g * (y * log(a)), (a == 0) & (b >= 0)),
 )
 
-POWERS = {2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: xp.sqrt, -0.5: lambda x: 1 / xp.sqrt(x)}
+POWERS = {2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: lambda x: xp.sqrt(x), -0.5: lambda x: 1 / xp.sqrt(x)}
 
 
 @primitive
@@ -978,8 +979,8 @@ def shifts(function, name):
     return binary(shift)
 
 
-bitwise_left_shift = shifts(xp.left_shift, "bitwise_left_shift")
-bitwise_right_shift = shifts(xp.right_shift, "bitwise_right_shift")
+bitwise_left_shift = shifts(operator.lshift, "bitwise_left_shift")
+bitwise_right_shift = shifts(operator.rshift, "bitwise_right_shift")
 
 
 @unary

@@ -221,12 +221,12 @@ var_mean, std_mean = with_mean(var, "var_mean"), with_mean(std, "std_mean")
 # ---------------------------------------------------------------------------------------------- truth and counting
 
 
-def logical(function, name):
+def logical(name):
     def reduction(input, dim=None, keepdim=False, **names):
         if names:
             dim, keepdim = renamed(dim, keepdim, names, name)
         dims, dtype = dims_of(dim, input.array.ndim, name), input.array.dtype
-        truth = function(input.array.astype(boolean), axis=dims, keepdims=keepdim)
+        truth = getattr(xp, name)(input.array.astype(boolean), axis=dims, keepdims=keepdim)
         return wrap(truth.astype(dtype) if dtype == xp.uint8 else truth)  # torch's older masks stay what they are
 
     reduction.__name__ = reduction.__qualname__ = name
@@ -234,7 +234,7 @@ def logical(function, name):
     return reduction
 
 
-all, any = logical(xp.all, "all"), logical(xp.any, "any")
+all, any = logical("all"), logical("any")
 
 
 def count_nonzero(input, dim=None):

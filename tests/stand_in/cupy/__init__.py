@@ -49,6 +49,7 @@ FUNCTIONS = """
     clip(a, a_min, a_max, out=None)
     concatenate(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
     count_nonzero(a, axis=None)
+    copyto(dst, src, casting='same_kind', where=None)
     cumprod(a, axis=None, dtype=None, out=None)
     cumsum(a, axis=None, dtype=None, out=None)
     diag(v, k=0)
