@@ -185,6 +185,8 @@ class Surroundings:
             self.stack += [(path, x.__self__), (path, x.__func__)]
         elif isinstance(x, types.FunctionType):
             self.function(path, x)
+        elif isinstance(x, functools._lru_cache_wrapper):
+            self.stack.append((path, x.__wrapped__))
         elif isinstance(x, functools.partial):
             self.stack += [(path, x.func), (path, x.args), (path, x.keywords)]
         elif isinstance(x, Optimizer):
@@ -205,18 +207,21 @@ class Surroundings:
 
     def function(self, path, x):
         """The closure of a function of the user's, the globals that it names, and its defaults."""
-        if is_library(x.__module__):
+        of_library = is_library(x.__globals__.get("__name__"))
+        if of_library and is_library(x.__module__):
             return
         for name, cell in zip(x.__code__.co_freevars, x.__closure__ or ()):
             if not is_empty(cell):
                 self.add(name, "cell", cell, name, cell.cell_contents)
+        self.stack += [(path, x.__defaults__), (path, x.__kwdefaults__)]
+        if of_library:  # one that wraps the user's
+            return
         names, attributes = names_in(x.__code__)
         for name in sorted(names & x.__globals__.keys()):
             value = x.__globals__[name]
             self.add(name, "entry", x.__globals__, name, value)
             if isinstance(value, types.ModuleType) and not is_library(value.__name__):
                 self.entries(f"{name}.", vars(value), sorted(attributes & vars(value).keys()))
-        self.stack += [(path, x.__defaults__), (path, x.__kwdefaults__)]
 
     def classes(self, cls):
         """What classes of the user's hold, and what their methods see."""
