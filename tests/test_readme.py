@@ -20,6 +20,16 @@ def test_the_first_program_learns_and_can_be_watched(tmp_path, monkeypatch):
     assert (tmp_path / "dashboard.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_step_that_is_compiled_learns_and_is_replayed():
+    names, printed = {}, io.StringIO()
+    (compiled,) = [block for block in BLOCKS if "mg.compile" in block]
+    with contextlib.redirect_stdout(printed):
+        exec(BLOCKS[0], names)
+        exec(compiled, names)
+    assert float(printed.getvalue().split()[-1]) < 0.2
+    assert len(next(iter(names["step"].kinds.values())).recordings) == 1
+
+
 def test_the_operation_shown_is_the_one_in_the_library():
     shown = BLOCKS[2].split("  #")[0].strip()
     source = (Path(__file__).parents[1] / "minigrad" / "ops" / "elementwise.py").read_text()
