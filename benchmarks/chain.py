@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.limit import chain as limit
-from benchmarks.workload import Way, Workload, in_phases, library_draw, numpy_draw, register
+from benchmarks.workload import Way, Workload, compiled, in_phases, library_draw, numpy_draw, register
 
 ROUNDS = 250  # of four operations
 CONSTANTS = SCALE, UP, DOWN = 1.0001, 0.0002, 0.0001
@@ -75,6 +75,7 @@ def by_hand(problem):
 
 WAYS = {
     "minigrad tensors": Way(partial(tensors, "minigrad"), "minigrad", "torch tensors"),
+    "minigrad compiled": Way(compiled(partial(tensors, "minigrad")), "minigrad", "torch tensors"),
     "numpy": Way(by_hand, "numpy", "torch tensors"),
     "limit": Way(limit.chain, "numpy", "torch tensors"),
     "torch tensors": Way(partial(tensors, "torch"), "torch", "torch tensors"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.limit import images as limit
-from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
 
 LAYERS = ((1, 8, 5, 2), (8, 16, 3, 1), (16, 32, 3, 1), (32, 32, 3, 1))  # in, out, kernel, padding; stride 2
 SIDE, CLASSES, STRIDE = 28, 10, 2
@@ -151,6 +151,7 @@ def by_hand(problem):
 
 WAYS = {
     "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
+    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.network, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),

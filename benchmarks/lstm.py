@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import peers, text
 from benchmarks.limit import lstm as limit
-from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
 
 EMBEDDING, HIDDEN = 16, 128
 BATCH, LEARNING_RATE = 32, 0.5
@@ -108,6 +108,7 @@ def by_hand(problem):
 
 WAYS = {
     "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
+    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.character_model, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import images, peers
 from benchmarks.limit import mnist_mlp as limit
-from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
 
 PIXELS, HIDDEN, CLASSES = 28 * 28, 50, 10
 LEARNING_RATE = 0.1
@@ -68,6 +68,7 @@ def by_hand(problem):
 
 WAYS = {
     "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
+    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.mlp, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import peers
 from benchmarks.limit import names as limit
 from benchmarks.names_mlp import BLOCK, EMBEDDING, VOCABULARY, examples
-from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
 
 WIDTHS = (BLOCK * EMBEDDING, 100, 100, 100, 100, 100, VOCABULARY)
 BATCH, LEARNING_RATE = 32, 0.1
@@ -104,6 +104,7 @@ def by_hand(problem):
 
 WAYS = {
     "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
+    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.deep, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.limit import names as limit
-from benchmarks.workload import Way, Workload, in_phases, library_draw, numpy_draw, register, train_modules
+from benchmarks.workload import Way, Workload, compiled, in_phases, library_draw, numpy_draw, register, train_modules
 
 VOCABULARY, EMBEDDING, BLOCK, HIDDEN = 27, 10, 3, 200
 BATCH, LEARNING_RATE = 32, 0.1
@@ -172,6 +172,7 @@ def ways(batch_norm):
     oracle = partial(by_hand, correction=0, eps=1e-5) if batch_norm else None
     return {
         "minigrad tensors": Way(partial(tensors, "minigrad"), "minigrad", "torch tensors"),
+        "minigrad compiled": Way(compiled(partial(tensors, "minigrad")), "minigrad", "torch tensors"),
         "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules", oracle),
         "numpy": Way(by_hand, "numpy", "torch tensors"),
         "limit": Way(limit.mlp_batch_norm if batch_norm else limit.mlp, "numpy", "torch tensors"),

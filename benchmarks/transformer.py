@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import peers, text
 from benchmarks.limit import transformer as limit
-from benchmarks.workload import Way, Workload, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
 
 LAYERS, WIDTH, HEADS, HIDDEN = 2, 64, 4, 256
 BATCH, LEARNING_RATE, EPS = 32, 0.1, 1e-5
@@ -198,6 +198,7 @@ def by_hand(problem):
 
 WAYS = {
     "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
+    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
     "numpy": Way(by_hand, "numpy", "torch modules"),
     "limit": Way(limit.gpt, "numpy", "torch modules"),
     "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),

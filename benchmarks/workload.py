@@ -69,6 +69,16 @@ def train_modules(package, problem, model, parameters, loss=None):
     return in_phases(library_draw(library, problem), phases, library.tensor)
 
 
+def compiled(build):
+    """A way of minigrad with its step recorded and replayed by `minigrad.compile`; it has no phases."""
+
+    def build_compiled(problem):
+        trainer = build(problem)
+        return trainer._replace(step=import_module("minigrad").compile(trainer.step), phases=None)
+
+    return build_compiled
+
+
 @dataclass(frozen=True)
 class Way:
     """One implementation of a workload: `build(problem)` gives a `Trainer`, `package` is what it imports.
