@@ -77,7 +77,7 @@ def check(function, args, kwargs, expected):
 def take_wrapped(x, index, out):
     """Rows of x as `x.take(index, 0)` picks them, checked beforehand."""
     if index.size and not (-len(x) <= index.min() and index.max() < len(x)):
-        raise IndexError
+        x.take(index, 0)  # which says what is wrong
     x.take(index, 0, out, "wrap")
 
 
@@ -476,12 +476,13 @@ class Recorder:
 
 
 def operands(raw, out):
-    """Numbers beside floating arrays of one dtype as 0-d arrays of it, which NumPy need not convert at every call."""
+    """Small numbers beside arrays of one dtype as 0-d arrays of it, which NumPy need not convert at every call."""
     dtypes = {x.dtype for x in raw if isinstance(x, Array)} | ({out.dtype} if out.__class__ is Traced else set())
-    if len(dtypes) != 1 or next(iter(dtypes)).kind != "f" or on_gpu:
+    dtype = dtypes.pop() if len(dtypes) == 1 else None
+    if on_gpu or dtype is None or dtype.kind not in "fi":
         return raw
-    dtype = next(iter(dtypes))
-    return tuple(backend_constant(x, dtype) if x.__class__ in (int, float) else x for x in raw)
+    fitting = (int, float) if dtype.kind == "f" else (int,)
+    return tuple([backend_constant(x, dtype) if x.__class__ in fitting and abs(x) < 128 else x for x in raw])
 
 
 def described(x):
