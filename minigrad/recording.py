@@ -32,7 +32,9 @@ LARGE = 1 << 16  # bytes; rows beyond this are picked without the copy that NumP
 COPIES = {"copy", "astype", "array", "asarray", "ascontiguousarray"}
 REDUCTIONS = "sum mean max min prod all any argmax argmin cumsum cumprod clip concatenate stack".split()
 DRAWS = "rand uniform randn normal exponential bernoulli dropout_mask randint randperm multinomial".split()
-VARYING = {"__getitem__", "nonzero", "unique", "repeat", "bincount"}  # the shape of what they return depends on values
+# functions that return shapes which do not depend on values, beside those that write to an output
+STABLE = {"where", "conv_weight_", "norm", "tile", "roll", "flip", "vecdot", "__pow__", "triu", "tril", "sort", "argsort"}
+STABLE |= {"take", "reduce", "dot", *COPIES, *REDUCTIONS}
 KEYWORD_ONLY = "maximum", "minimum"  # of which NumPy will not take an output by position any more
 TO_NUMPY = "numbers of a tensor leave for NumPy, by numpy() or print, and nobody sees what happens to them there"
 SEEDS = "it sets the state of the random stream"
@@ -72,6 +74,15 @@ def check(function, args, kwargs, expected):
     value = function(*args, **kwargs)
     if value != expected and (value == value or expected == expected):
         raise Changed(f"{function.__name__} gave {value} instead of {expected}")
+
+
+def must_fail(call, kind):
+    """Make a call that failed, and whose error led another way: it has to fail again."""
+    try:
+        call()
+    except kind:
+        return
+    raise Changed(f"{call.func.__name__} gave a result instead of a {kind.__name__}")
 
 
 def take_wrapped(x, index, out):
@@ -278,7 +289,7 @@ class Recorder:
 
     def __init__(self, drawn=()):
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
-        self.drawn, self.read, self.made, self.leaves = list(drawn), {}, {}, {}
+        self.drawn, self.read, self.made = list(drawn), {}, {}
         self.outer, self.pool, self.memories = {}, {}, 0
         self.paused, self.problem, self.raising, self.opaque = False, None, {}, []
         self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, np.geterr()
@@ -330,10 +341,7 @@ class Recorder:
         memory = self.outer.get(id(root))
         if memory is None:
             memory = self.outer[id(root)] = self.memory(root, outer=True)
-        traced = memory.holding(array)
-        memory.keep = getattr(memory, "keep", [])
-        memory.keep.append(traced)
-        return traced
+        return memory.holding(array)
 
     def constant(self, array):
         """An array that is the same at every call; it is filled anew where the call writes to it."""
@@ -381,8 +389,12 @@ class Recorder:
             raw = (*raw, plain(out))
         elif out is not None and name != "dot":
             options["out"] = plain(out)
-        result = self.aside(function, *raw, **options)
         redo = partial(function, *raw, **options)
+        try:
+            result = self.aside(redo)
+        except Exception as error:
+            self.add(partial(must_fail, redo, type(error)), guard=True)
+            raise
         if out is not None:
             self.add(redo, [out.memory])
             return out
@@ -423,12 +435,13 @@ class Recorder:
             try:
                 self.aside(form)
                 call = form if out.tobytes("A") == result.tobytes("A") else None
-            except (TypeError, ValueError):
+            except Exception:  # whatever it does not like, there is the other way
                 pass
+        guard = call is None and not isinstance(function, UFUNC) and function.__name__ not in STABLE
         if call is None:
             call = partial(refill, out, function, raw, options)
             xp.copyto(out, result)
-        self.add(call, guard=function.__name__ in VARYING)
+        self.add(call, guard=guard)
         return Traced(out, self.memory(out, pool=self.pool))
 
     def follow_errors(self):
@@ -438,7 +451,7 @@ class Recorder:
         raising = {kind: action for kind, action in state.items() if action == "raise"}
         if raising != self.raising:
             self.raising = raising
-            self.add(partial(np.seterr, **{"all": "ignore", **raising}), guard=bool(raising))
+            self.add(partial(np.seterr, **{"all": "ignore", **raising}), guard=True)
 
     def draw(self, method, generator, *args, **kwargs):
         """Random numbers, drawn anew at every replay."""
@@ -458,21 +471,20 @@ class Recorder:
         if args or kwargs:
             self.note(f"{method.__qualname__} has arguments")
         self.opaque.append(len(self.calls))
-        self.add(partial(self.hand_over, dict(self.gradients())))
+        self.add(partial(hand_over, self.gradients()))
         self.add(partial(method, owner))
         return self.aside(method, owner, *args, **kwargs)
 
     def gradients(self):
-        """The gradient that each leaf has now, of the leaves whose gradients were seen."""
-        for tensor, _ in self.read.values():
-            if isinstance(tensor.node, Leaf):
-                self.leaves[tensor.node] = tensor
-        return {node: node.grad for node in self.leaves}
+        """[(leaf, gradient)] of the leaves that were used, where the gradient was made here or is none."""
+        leaves = {tensor.node: tensor.node.grad for tensor, _ in self.read.values() if isinstance(tensor.node, Leaf)}
+        return [(leaf, g) for leaf, g in leaves.items() if g is None or id(g) in self.made]
 
-    @staticmethod
-    def hand_over(gradients):
-        for node, g in gradients.items():
-            node.grad = g
+
+def hand_over(gradients):
+    """Let the leaves have their gradients, for those who look for them there."""
+    for leaf, g in gradients:
+        leaf.grad = g
 
 
 def operands(raw, out):

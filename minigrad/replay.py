@@ -13,7 +13,7 @@ import numpy as np
 from . import autograd, recording, surroundings
 from .autograd import Leaf, Variable, mode, tick, wrap
 from .backend import NUMBERS, Array, xp
-from .recording import Changed, Recorder, described, layout, slot
+from .recording import Recorder, described, layout, slot
 from .surroundings import SCALARS, Places, Surroundings, state_of
 
 ATTEMPTS = 4  # recordings to find two that agree
@@ -154,6 +154,7 @@ class Recording:
         self.arrays, self.nodes = [*map(get_array, self.tensors)], [*map(get_node, self.tensors)]
         self.hooks = [*map(hooks_of, self.nodes)]
         self.made = [g for _, _, _, g, made in gradients if made]
+        self.new_gradients = [(node, g, made) for node, before, _, g, made in gradients if g is not before]
         self.mode = mode.enabled, NUMBERS[float]
         last = max(recorder.guards, default=-1)
         places = [i for i, call in enumerate(recorder.calls) if call is not None]
@@ -229,7 +230,7 @@ class Recording:
 
     def hand_out(self):
         """Put the results of the calls where the function puts them, and return what it returns."""
-        for node, _, _, g, made in self.gradients:
+        for node, g, made in self.new_gradients:
             node.grad = wrap(get_array(g).copy()) if made and self.copies else g
         if self.carried:
             copies, tensors = {id(c.after): c.after.copy(order="K") for c in self.carried}, {}
@@ -277,7 +278,9 @@ class Compiled:
                     return found.replay(args if found.flat else inputs_in((args, kwargs)))
                 except Undone as undone:
                     drawn, cause = undone.args[0], undone.__cause__
-                    break
+                    if drawn:  # which the call has to use
+                        break
+                    continue
             if changed is None:
                 known.recordings.remove(found)
                 self.copies = True
@@ -291,7 +294,7 @@ class Compiled:
             with Recorder(drawn) if drawn else NOTHING:
                 return mapped(detached, self.function(*args, **kwargs))
         result = self.record(known, args, kwargs, drawn)
-        if isinstance(cause, Changed):
+        if cause is not None:
             self.detour(known, cause)
         return result
 

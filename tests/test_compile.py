@@ -532,6 +532,43 @@ def test_numbers_taken_out_of_tensors():
             assert compiled(mg.full((3,), float(i))) == 3.0 * i
 
 
+def test_errors_that_lead_another_way(counts):
+    """The variance of numbers whose squares leave the range of float32 is found in float64."""
+    small, large = mg.arange(4) + 0.0, (mg.arange(4) + 0.0) * 1e20
+    for first, second in ((small, large), (large, small)):
+        compiled = mg.compile(lambda x: x.std())
+        with warned(None if on_gpu else "depends on values"):
+            for x in [first] * 4 + [second] * 4 + [first, second] * 4:
+                assert bits(compiled(x)) == bits(x.std())
+    assert counts["record"] <= 8 and counts["replay"] >= 24
+
+
+def test_gradients_that_others_made():
+    """What an optimiser finds in a parameter that the function does not use, or does not change, is what is there."""
+    def make():
+        used, unused = mg.ones(2, requires_grad=True), mg.ones(2, requires_grad=True)
+        optim = mg.optim.SGD([used, unused], lr=0.1)
+
+        def step():
+            used.grad = None
+            (used * 2 + unused.detach()).sum().backward()
+            optim.step()
+            return used.sum()
+
+        def run(i):
+            unused.grad = mg.full((2,), float(i))
+            return compiled()
+
+        compiled = mg.compile(step) if make.compiled else step
+        return run, lambda: [used, unused]
+
+    found = []
+    for make.compiled in (False, True):
+        run, state = make()
+        found.append(([bits(run(i)) for i in range(8)], bits(state()), bits([x.grad for x in state()])))
+    assert found[0] == found[1]
+
+
 def test_shapes_that_depend_on_values():
     compiled = mg.compile(lambda x: x[x > 0].sum())
     xs = [mg.tensor([1.0, -1.0, float(i)]) for i in (1, 2, 3, -4, 5, 6)]
