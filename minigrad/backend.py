@@ -100,6 +100,16 @@ def range_watched():
     return np.errstate(over="raise", under="raise")
 
 
+def error_actions():
+    """What happens at each kind of floating-point error, as NumPy names it; CuPy has none."""
+    return {} if on_gpu else np.geterr()
+
+
+def raise_errors(*kinds):
+    """Raise these kinds of floating-point errors from now on, and meet the others in silence."""
+    np.seterr(**{"all": "ignore", **dict.fromkeys(kinds, "raise")})
+
+
 def scatter_add(array, index, values):
     """`array[index] += values` in place, every repeated index counted."""
     if on_gpu and array.dtype.kind != "f":  # CuPy adds few kinds of integers, but uint64 modulo 2 ** 64: so do the others

@@ -18,11 +18,9 @@ import threading
 import weakref
 from functools import partial, partialmethod
 
-import numpy as np
-
 from . import autograd, backend, random
 from .autograd import Leaf, Variable
-from .backend import Array, on_gpu, xp
+from .backend import Array, error_actions, on_gpu, raise_errors, xp
 from .ops import conv, inplace
 from .optim.lr_scheduler import LRScheduler
 from .optim.optimizer import Optimizer
@@ -226,7 +224,7 @@ def plain(x, found=None):
         return kind([plain(y, found) for y in x])
     if kind is dict:
         return {key: plain(y, found) for key, y in x.items()}
-    if found is not None and isinstance(x, (Array, np.ndarray)):
+    if found is not None and isinstance(x, backend.COMPARABLE) and not isinstance(x, xp.generic):
         recorder.note("numbers come from a NumPy array, which may be another one at the next call: make it a tensor before")
     return x
 
@@ -291,8 +289,8 @@ class Recorder:
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
         self.outer, self.pool, self.memories = {}, {}, 0
-        self.paused, self.problem, self.raising, self.opaque = False, None, {}, []
-        self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, np.geterr()
+        self.paused, self.problem, self.raising, self.opaque = False, None, [], []
+        self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, error_actions()
         self.thread = threading.get_ident()
 
     def note(self, problem):
@@ -405,7 +403,7 @@ class Recorder:
 
     def bound(self, result, inputs, function, raw, options):
         """The result of a call as the recorded function gets it."""
-        if isinstance(result, np.generic):
+        if isinstance(result, xp.generic):
             result = xp.asarray(result)
         folded = all(x.memory.constant for x in inputs)
         if isinstance(result, Array):
@@ -446,12 +444,12 @@ class Recorder:
 
     def follow_errors(self):
         """Note down where floating-point errors begin, or cease, to raise."""
-        state = np.geterr()
-        self.errors |= state != self.errors_before
-        raising = {kind: action for kind, action in state.items() if action == "raise"}
+        actions = self.aside(error_actions)
+        self.errors |= actions != self.errors_before
+        raising = [kind for kind, action in actions.items() if action == "raise"]
         if raising != self.raising:
             self.raising = raising
-            self.add(partial(np.seterr, **{"all": "ignore", **raising}), guard=True)
+            self.add(partial(raise_errors, *raising), guard=True)
 
     def draw(self, method, generator, *args, **kwargs):
         """Random numbers, drawn anew at every replay."""

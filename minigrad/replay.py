@@ -8,11 +8,9 @@ import sys
 import warnings
 import weakref
 
-import numpy as np
-
 from . import autograd, recording, surroundings
 from .autograd import Leaf, Variable, mode, tick, wrap
-from .backend import NUMBERS, Array, xp
+from .backend import NUMBERS, Array, unwarned, xp
 from .recording import Recorder, described, layout, slot
 from .surroundings import SCALARS, Places, Surroundings, state_of
 
@@ -212,7 +210,7 @@ class Recording:
             xp.copyto(copy, array)
         calls = iter(self.calls)
         try:
-            with np.errstate(all="ignore") if self.errors else NOTHING:
+            with unwarned() if self.errors else NOTHING:
                 for call in calls:
                     call()
         except Exception as error:

@@ -15,15 +15,14 @@ import sys
 import types
 from collections import defaultdict, deque
 
-import numpy as np
-
 from .autograd import RemovableHandle, Variable
+from .backend import xp
 from .nn.module import Module
 from .optim.lr_scheduler import LRScheduler
 from .optim.optimizer import Optimizer
 from .random import Generator
 
-SCALARS = bool, int, float, complex, str, bytes, np.generic, np.dtype, slice, type(None)
+SCALARS = bool, int, float, complex, str, bytes, xp.generic, xp.dtype, slice, type(None)
 MANY = 4096  # entries of a list beyond which only their number is compared
 REGISTRIES = "_parameters _buffers _modules _forward_pre_hooks _forward_hooks _backward_pre_hooks _backward_hooks".split()
 OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__abstractmethods__"}
@@ -169,7 +168,7 @@ class Surroundings:
         if isinstance(x, Variable):
             self.tensors[id(x)] = x
             self.entries(f"{path}.", vars(x), [name for name in vars(x) if name != "_grad"])
-        elif isinstance(x, (random.Random, np.random.Generator)):
+        elif isinstance(x, random.Random) or hasattr(x, "bit_generator"):  # Python's or NumPy's
             self.streams[id(x)] = x, state_of(x)
         elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
             self.iterator = path
