@@ -5,6 +5,7 @@ import functools
 import gc
 import operator
 import sys
+import types
 import warnings
 import weakref
 
@@ -42,8 +43,9 @@ def compile(function):
 
     Called as it is at every call, with a warning that names the reason, is a function that changes numbers or lists
     that it can reach, keeps tensors somewhere, reads tensors from elsewhere (an iterator) or NumPy arrays, hands
-    numbers to NumPy (`numpy()`), decides by values that differ from call to call, or after an optimiser's step, or
-    does other things at every call.
+    numbers to NumPy (`numpy()`), decides by values that differ from call to call, or after an optimiser's step, seeds
+    the random stream or draws from another, or does other things at every call. What no recording can notice: files, the
+    clock, and changes inside of lists with more than 4096 entries.
     """
     return Compiled(function)
 
@@ -263,6 +265,9 @@ class Compiled:
         functools.update_wrapper(self, function, updated=())
         self.function, self.kinds, self.warned = function, {}, set()
         self.copies = False  # whether gradients are handed out as copies
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args, **kwargs):
         if recording.recorder is not None and recording.active() is not None:

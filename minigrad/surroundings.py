@@ -184,7 +184,7 @@ class Surroundings:
             self.stack += [(path, x.__self__), (path, x.__func__)]
         elif isinstance(x, types.FunctionType):
             self.function(path, x)
-        elif isinstance(x, functools._lru_cache_wrapper):
+        elif isinstance(x, functools._lru_cache_wrapper) or type(x).__name__ == "Compiled" and hasattr(x, "__wrapped__"):
             self.stack.append((path, x.__wrapped__))
         elif isinstance(x, functools.partial):
             self.stack += [(path, x.func), (path, x.args), (path, x.keywords)]

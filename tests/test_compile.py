@@ -815,6 +815,22 @@ def test_as_a_decorator_of_a_function_and_around_a_module():
         assert [bits(compiled(x)) for _ in range(4)] == [bits(net(x))] * 4
 
 
+class Trainer:
+    def __init__(self, factor):
+        self.factor = factor
+
+    @mg.compile
+    def step(self, x):
+        return x * self.factor
+
+
+def test_as_a_decorator_of_a_method(counts):
+    with warned("arguments differ"):
+        for trainer in (Trainer(2), Trainer(3)):
+            assert [trainer.step(mg.ones(1)).item() for _ in range(5)] == [trainer.factor] * 5
+    assert counts == {"record": 4, "replay": 6}
+
+
 def test_one_compiled_function_inside_another(counts):
     inner = mg.compile(lambda x: x * 2)
     outer = mg.compile(lambda x: inner(x) + 1)
