@@ -180,7 +180,7 @@ def test_the_allocator_is_named(monkeypatch):
 
 def test_imports_are_timed_and_one_that_fails_is_left_out(capsys, monkeypatch, tmp_path):
     (tmp_path / "broken.py").write_text("import math\nmath.old_name\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.syspath_prepend(tmp_path)
     costs = startup.run(1, ("numpy", "minigrad", "broken"))
     assert list(costs) == ["numpy", "minigrad"]
