@@ -15,6 +15,7 @@ from benchmarks.workload import PHASES
 # Okabe and Ito's colours; the marker tells apart what the colour does not
 LOOK = {
     "minigrad": ("#0072B2", "o"),
+    "compiled": ("#0072B2", "<"),
     "torch": ("#D55E00", "s"),
     "numpy": ("#000000", "D"),
     "limit": ("#7F7F7F", "|"),
@@ -25,6 +26,7 @@ LOOK = {
     "micrograd": ("#B8A800", "*"),
 }
 NAMES = {
+    "compiled": "minigrad, compiled",
     "torch": "PyTorch eager",
     "numpy": "NumPy by hand",
     "limit": "limit of NumPy",
@@ -43,8 +45,8 @@ STYLE = {
 
 
 def library(label):
-    """The library of a way's label: "minigrad" for "minigrad tensors"."""
-    return label.split()[0]
+    """The library of a way's label: "minigrad" for "minigrad tensors"; what is compiled counts as another."""
+    return "compiled" if label.endswith("compiled") else label.split()[0]
 
 
 def hollow(label):
