@@ -2,13 +2,12 @@
 
 from functools import lru_cache, partial
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmarks import peers
 from benchmarks.limit import images as limit
-from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Workload, in_phases, numpy_draw, register, starting_point, train_modules, ways_of_layers
 
 LAYERS = ((1, 8, 5, 2), (8, 16, 3, 1), (16, 32, 3, 1), (32, 32, 3, 1))  # in, out, kernel, padding; stride 2
 SIDE, CLASSES, STRIDE = 28, 10, 2
@@ -36,16 +35,8 @@ def problem(batch_norm):
         parameters += [np.ones(outputs), np.zeros(outputs)] if batch_norm else [np.zeros(outputs)]
     features = LAYERS[-1][1]
     parameters += [rng.uniform(-1, 1, (CLASSES, features)) / features**0.5, np.zeros(CLASSES)]
-    return SimpleNamespace(
-        inputs=train.images.numpy(),
-        targets=train.labels.numpy(),
-        parameters=[parameter.astype(np.float32) for parameter in parameters],
-        examples=len(train),
-        layers=LAYERS,
-        batch=BATCH,
-        batch_norm=batch_norm,
-        learning_rate=0.1 if batch_norm else 0.4,
-    )
+    inputs, targets, learning_rate = train.images.numpy(), train.labels.numpy(), 0.1 if batch_norm else 0.4
+    return starting_point(inputs, targets, parameters, BATCH, learning_rate, layers=LAYERS, batch_norm=batch_norm)
 
 
 def modules(package, problem):
@@ -150,11 +141,7 @@ def by_hand(problem):
 
 
 WAYS = {
-    "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
-    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
-    "numpy": Way(by_hand, "numpy", "torch modules"),
-    "limit": Way(limit.network, "numpy", "torch modules"),
-    "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **ways_of_layers(modules, by_hand, limit.network),
     **peers.ways("images", "torch modules", "jax"),
 }
 TITLE = "MNIST, four convolutions of stride 2, batch 512, SGD"

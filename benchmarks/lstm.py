@@ -1,14 +1,12 @@
 """A character model with one LSTM layer: embedding, LSTM over 32 characters, output layer."""
 
-from functools import partial
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmarks import peers, text
 from benchmarks.limit import lstm as limit
-from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Workload, in_phases, numpy_draw, register, starting_point, train_modules, ways_of_layers
 
 EMBEDDING, HIDDEN = 16, 128
 BATCH, LEARNING_RATE = 32, 0.5
@@ -22,14 +20,7 @@ def problem():
     parameters = [rng.standard_normal((text.VOCABULARY, EMBEDDING))]
     shapes = (gates, EMBEDDING), (gates, HIDDEN), (gates,), (gates,), (text.VOCABULARY, HIDDEN), (text.VOCABULARY,)
     parameters += [rng.uniform(-bound, bound, shape) for shape in shapes]
-    return SimpleNamespace(
-        inputs=inputs,
-        targets=targets,
-        parameters=[parameter.astype(np.float32) for parameter in parameters],
-        examples=len(inputs),
-        batch=BATCH,
-        learning_rate=LEARNING_RATE,
-    )
+    return starting_point(inputs, targets, parameters, BATCH, LEARNING_RATE)
 
 
 def modules(package, problem):
@@ -107,11 +98,7 @@ def by_hand(problem):
 
 
 WAYS = {
-    "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
-    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
-    "numpy": Way(by_hand, "numpy", "torch modules"),
-    "limit": Way(limit.character_model, "numpy", "torch modules"),
-    "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **ways_of_layers(modules, by_hand, limit.character_model),
     **peers.ways("lstm", "torch modules", "jax", "autograd"),
 }
 TITLE = f"characters, LSTM of {HIDDEN}, {text.LENGTH} steps, batch {BATCH}, SGD"

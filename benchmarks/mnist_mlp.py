@@ -2,13 +2,12 @@
 
 from functools import partial
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmarks import images, peers
 from benchmarks.limit import mnist_mlp as limit
-from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Workload, in_phases, numpy_draw, register, starting_point, train_modules, ways_of_layers
 
 PIXELS, HIDDEN, CLASSES = 28 * 28, 50, 10
 LEARNING_RATE = 0.1
@@ -21,14 +20,8 @@ def problem(batch):
     parameters = []
     for inputs, outputs in ((PIXELS, HIDDEN), (HIDDEN, CLASSES)):
         parameters += [rng.uniform(-1, 1, shape) / inputs**0.5 for shape in ((outputs, inputs), (outputs,))]
-    return SimpleNamespace(
-        inputs=train.images.numpy().reshape(-1, PIXELS),
-        targets=train.labels.numpy(),
-        parameters=[parameter.astype(np.float32) for parameter in parameters],
-        examples=len(train),
-        batch=batch,
-        learning_rate=LEARNING_RATE,
-    )
+    inputs, targets = train.images.numpy().reshape(-1, PIXELS), train.labels.numpy()
+    return starting_point(inputs, targets, parameters, batch, LEARNING_RATE)
 
 
 def modules(package, problem):
@@ -67,11 +60,7 @@ def by_hand(problem):
 
 
 WAYS = {
-    "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
-    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
-    "numpy": Way(by_hand, "numpy", "torch modules"),
-    "limit": Way(limit.mlp, "numpy", "torch modules"),
-    "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **ways_of_layers(modules, by_hand, limit.mlp),
     **peers.ways("mnist_mlp", "torch modules", "jax", "autograd", "dezero", "tinygrad"),
 }
 for batch, targets in ((64, {"torch": 0.5, "limit": 1.1}), (512, {"torch": 0.6, "limit": 1.02})):

@@ -1,16 +1,14 @@
 """Makemore's deep character network: six layers of linear and batch norm, with tanh between them."""
 
-from functools import partial
 from importlib import import_module
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmarks import peers
 from benchmarks.limit import names as limit
 from benchmarks.names_mlp import BLOCK, EMBEDDING, VOCABULARY, examples
-from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Workload, in_phases, numpy_draw, register, starting_point, train_modules, ways_of_layers
 
 WIDTHS = (BLOCK * EMBEDDING, 100, 100, 100, 100, 100, VOCABULARY)
 BATCH, LEARNING_RATE = 32, 0.1
@@ -26,15 +24,7 @@ def problem():
         last = number == len(WIDTHS) - 1  # less confident, as the course has it
         weight = rng.standard_normal((ins, outs)) * (5 / 3) / ins**0.5
         parameters += [weight, np.full(outs, 0.1 if last else 1.0), np.zeros(outs)]
-    return SimpleNamespace(
-        inputs=inputs,
-        targets=targets,
-        parameters=[parameter.astype(np.float32) for parameter in parameters],
-        examples=len(inputs),
-        batch=BATCH,
-        block=BLOCK,
-        learning_rate=LEARNING_RATE,
-    )
+    return starting_point(inputs, targets, parameters, BATCH, LEARNING_RATE, block=BLOCK)
 
 
 def modules(package, problem):
@@ -103,11 +93,7 @@ def by_hand(problem):
 
 
 WAYS = {
-    "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
-    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
-    "numpy": Way(by_hand, "numpy", "torch modules"),
-    "limit": Way(limit.deep, "numpy", "torch modules"),
-    "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **ways_of_layers(modules, by_hand, limit.deep),
     **peers.ways("names_deep", "torch modules", "jax", "autograd", "dezero"),
 }
 TITLE = "embedding 27 x 10, six layers of 100 with batch norm, tanh, batch 32, SGD"

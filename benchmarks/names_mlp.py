@@ -2,13 +2,22 @@
 
 from functools import lru_cache, partial
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmarks import peers
 from benchmarks.limit import names as limit
-from benchmarks.workload import Way, Workload, compiled, in_phases, library_draw, numpy_draw, register, train_modules
+from benchmarks.workload import (
+    Way,
+    Workload,
+    compiled,
+    in_phases,
+    library_draw,
+    numpy_draw,
+    register,
+    starting_point,
+    train_modules,
+)
 
 VOCABULARY, EMBEDDING, BLOCK, HIDDEN = 27, 10, 3, 200
 BATCH, LEARNING_RATE = 32, 0.1
@@ -37,16 +46,7 @@ def problem(batch_norm):
         rng.standard_normal((HIDDEN, VOCABULARY)) * 0.01,
         np.zeros(VOCABULARY),
     ]
-    return SimpleNamespace(
-        inputs=inputs,
-        targets=targets,
-        parameters=[parameter.astype(np.float32) for parameter in parameters],
-        examples=len(inputs),
-        batch=BATCH,
-        block=BLOCK,
-        learning_rate=LEARNING_RATE,
-        batch_norm=batch_norm,
-    )
+    return starting_point(inputs, targets, parameters, BATCH, LEARNING_RATE, block=BLOCK, batch_norm=batch_norm)
 
 
 def tensors(package, problem):

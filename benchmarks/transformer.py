@@ -1,14 +1,12 @@
 """A small GPT over characters: two layers of causal attention and feed-forward, layer norm before each."""
 
-from functools import partial
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmarks import peers, text
 from benchmarks.limit import transformer as limit
-from benchmarks.workload import Way, Workload, compiled, in_phases, numpy_draw, register, train_modules
+from benchmarks.workload import Workload, in_phases, numpy_draw, register, starting_point, train_modules, ways_of_layers
 
 LAYERS, WIDTH, HEADS, HIDDEN = 2, 64, 4, 256
 BATCH, LEARNING_RATE, EPS = 32, 0.1, 1e-5
@@ -31,15 +29,7 @@ def problem():
         parameters += [*norm(), *linear(3 * WIDTH, WIDTH), *linear(WIDTH, WIDTH)]
         parameters += [*norm(), *linear(HIDDEN, WIDTH), *linear(WIDTH, HIDDEN)]
     parameters += [*norm(), *linear(text.VOCABULARY, WIDTH)]
-    return SimpleNamespace(
-        inputs=inputs,
-        targets=targets,
-        parameters=[parameter.astype(np.float32) for parameter in parameters],
-        examples=len(inputs),
-        batch=BATCH,
-        heads=HEADS,
-        learning_rate=LEARNING_RATE,
-    )
+    return starting_point(inputs, targets, parameters, BATCH, LEARNING_RATE, heads=HEADS)
 
 
 def modules(package, problem):
@@ -197,11 +187,7 @@ def by_hand(problem):
 
 
 WAYS = {
-    "minigrad modules": Way(partial(modules, "minigrad"), "minigrad", "torch modules"),
-    "minigrad compiled": Way(compiled(partial(modules, "minigrad")), "minigrad", "torch modules"),
-    "numpy": Way(by_hand, "numpy", "torch modules"),
-    "limit": Way(limit.gpt, "numpy", "torch modules"),
-    "torch modules": Way(partial(modules, "torch"), "torch", "torch modules"),
+    **ways_of_layers(modules, by_hand, limit.gpt),
     **peers.ways("transformer", "torch modules", "jax", "autograd"),
 }
 TITLE = f"GPT, {LAYERS} layers of {WIDTH}, {HEADS} heads, context {text.LENGTH}, batch {BATCH}, SGD"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,19 @@ class Trainer(NamedTuple):
     step: Callable[[Any], Any]  # fetches that minibatch, runs forward, backward, update; gives the loss
     indices: Callable[[Any], Any]  # a NumPy array of indices in the way's own type
     phases: Callable[[Any], Iterator] | None = None  # the same step, stopping after each phase, as in `in_phases`
+
+
+def starting_point(inputs, targets, parameters, batch, learning_rate, **more):
+    """What every way of a workload starts from: arrays of examples, float32 parameters, settings."""
+    return SimpleNamespace(
+        inputs=inputs,
+        targets=targets,
+        parameters=[parameter.astype(np.float32) for parameter in parameters],
+        examples=len(inputs),
+        batch=batch,
+        learning_rate=learning_rate,
+        **more,
+    )
 
 
 def in_phases(draw, phases, indices):
@@ -91,6 +105,18 @@ class Way:
     package: str
     rival: str
     oracle: Callable[[Any], Trainer] | None = None
+
+
+def ways_of_layers(modules, by_hand, limit):
+    """The ways of a network made of layers; `modules(package, problem)` builds it in minigrad or PyTorch."""
+    ours, theirs = partial(modules, "minigrad"), partial(modules, "torch")
+    return {
+        "minigrad modules": Way(ours, "minigrad", "torch modules"),
+        "minigrad compiled": Way(compiled(ours), "minigrad", "torch modules"),
+        "numpy": Way(by_hand, "numpy", "torch modules"),
+        "limit": Way(limit, "numpy", "torch modules"),
+        "torch modules": Way(theirs, "torch", "torch modules"),
+    }
 
 
 @dataclass(frozen=True)
