@@ -591,20 +591,13 @@ def leaving(array):
     return plainly_to_numpy(plain(array))
 
 
-def drawing(method):
+def noted_as(how, method):
+    """A method that is noted down by a method of the Recorder's, `how`, while one is at work."""
+
     @functools.wraps(method)
     def call(self, *args, **kwargs):
         at_work = active()
-        return method(self, *args, **kwargs) if at_work is None else at_work.draw(method, self, *args, **kwargs)
-
-    return call
-
-
-def as_it_is(method):
-    @functools.wraps(method)
-    def call(self, *args, **kwargs):
-        at_work = active()
-        return method(self, *args, **kwargs) if at_work is None else at_work.as_it_is(method, self, *args, **kwargs)
+        return method(self, *args, **kwargs) if at_work is None else how(at_work, method, self, *args, **kwargs)
 
     return call
 
@@ -681,16 +674,16 @@ def replacements():
             if other is None and isinstance(value, functools._lru_cache_wrapper):
                 other = cached(value)
             elif other is None and isinstance(getattr(value, "__self__", None), random.Generator) and name in DRAWS:
-                other = partial(drawing(value.__func__), value.__self__)
+                other = partial(noted_as(Recorder.draw, value.__func__), value.__self__)
             if other is not None:
                 found.append((module, name, other))
     for name in DRAWS:
-        found.append((random.Generator, name, drawing(getattr(random.Generator, name))))
+        found.append((random.Generator, name, noted_as(Recorder.draw, getattr(random.Generator, name))))
     if on_gpu:  # CuPy's own functions do not ask their arguments, and these are called directly: only for such arrays
         found.append((inplace, "Array", Changed))
     for owner in with_subclasses(Optimizer) + with_subclasses(LRScheduler):
         if "step" in vars(owner):
-            found.append((owner, "step", as_it_is(owner.step)))
+            found.append((owner, "step", noted_as(Recorder.as_it_is, owner.step)))
     for name in ("manual_seed", "seed", "set_state"):
         found.append((random.Generator, name, noting(getattr(random.Generator, name), SEEDS)))
     found.append((LRScheduler, "get_last_lr", noting(LRScheduler.get_last_lr, "it asks a schedule for numbers")))
