@@ -1,6 +1,7 @@
 """Figures of the reports, in colours and markers that any kind of colour vision can tell apart."""
 
-import os
+import io
+from pathlib import Path
 
 import matplotlib
 
@@ -11,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.workload import PHASES
+from minigrad.serialization import write_atomically
 
 # Okabe and Ito's colours; the marker tells apart what the colour does not
 LOOK = {
@@ -55,15 +57,13 @@ def hollow(label):
 
 
 def save(figure, path):
-    """Write a figure to a PNG file, beside its place first: a reader sees the old picture or the new one."""
-    unfinished = f"{path}.{os.getpid()}.unfinished"
+    """Write a figure to a PNG file, whole or not at all: a reader sees the old picture or the new one."""
+    png = io.BytesIO()
     try:
-        figure.savefig(unfinished, format="png", bbox_inches="tight")
-        os.replace(unfinished, path)
+        figure.savefig(png, format="png", bbox_inches="tight")
     finally:
         plt.close(figure)
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
+    write_atomically(Path(path), png.getvalue())
 
 
 def times(value, _=None):

@@ -5,11 +5,13 @@ import json
 import os
 import platform
 from importlib import import_module, metadata
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.workload import PHASES
 from minigrad import cpu
+from minigrad.serialization import write_atomically
 
 FORMAT = "minigrad benchmarks 2"
 
@@ -119,16 +121,8 @@ def footprint_table(workloads, targets):
 
 
 def write_json(path, report):
-    """Write the report beside its place, then move it there: a reader sees the old file or the new one."""
-    unfinished = f"{path}.{os.getpid()}.unfinished"
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2)
-        os.replace(unfinished, path)
-    except BaseException:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
-        raise
+    """Write the report whole or not at all: a reader sees the old file or the new one."""
+    write_atomically(Path(path), json.dumps(report, indent=2).encode())
 
 
 # --------------------------------------------------------------------------------------------- reading it back
