@@ -9,7 +9,25 @@ from . import init
 from .module import Module, Parameter
 
 
-class BatchNorm(Module):
+class Normalization(Module):
+    """What the layers here have in common: a weight that starts at 1 and a bias that starts at 0, where they are wanted."""
+
+    def add_parameters(self, shape, weight, bias, device, dtype):
+        """Register both with that shape; None where one is not wanted."""
+        for name, wanted in (("weight", weight), ("bias", bias)):
+            values = Parameter(empty(shape, device=device, dtype=dtype)) if wanted else None
+            self.register_parameter(name, values)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Back to the starting values: weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class BatchNorm(Normalization):
     """Every channel normalised over the batch, then times weight plus bias (C); subclasses check the shape.
 
     `momentum` is the share of the newest batch in the running statistics, None for their plain average. With
@@ -33,11 +51,10 @@ class BatchNorm(Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         size = {"device": device, "dtype": dtype}
-        self.register_parameter("weight", Parameter(ones(num_features, **size)) if affine else None)
-        self.register_parameter("bias", Parameter(zeros(num_features, **size)) if affine and bias else None)
         self.register_buffer("running_mean", zeros(num_features, **size) if track_running_stats else None)
         self.register_buffer("running_var", ones(num_features, **size) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", tensor(0, device=device) if track_running_stats else None)
+        self.add_parameters(num_features, affine, affine and bias, device, dtype)
 
     def reset_running_stats(self):
         """Forget the batches seen so far."""
@@ -49,10 +66,7 @@ class BatchNorm(Module):
     def reset_parameters(self):
         """Back to the starting values: weight 1, bias 0, no batch seen."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def forward(self, input):
         self.check_input(input)
@@ -152,7 +166,7 @@ class InstanceNorm2d(InstanceNorm):
     sample_dims = 3
 
 
-class GroupNorm(Module):
+class GroupNorm(Normalization):
     """The channels in `num_groups` groups, each normalised in each sample, then times weight plus bias (C).
 
     Source: Wu and He, 2018.
@@ -165,17 +179,7 @@ class GroupNorm(Module):
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        size = {"device": device, "dtype": dtype}
-        self.register_parameter("weight", Parameter(empty(num_channels, **size)) if affine else None)
-        self.register_parameter("bias", Parameter(empty(num_channels, **size)) if affine and bias else None)
-        self.reset_parameters()
-
-    def reset_parameters(self):
-        """Back to the starting values: weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self.add_parameters(num_channels, affine, affine and bias, device, dtype)
 
     def forward(self, input):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
@@ -187,7 +191,13 @@ class GroupNorm(Module):
         )
 
 
-class LayerNorm(Module):
+def sizes(normalized_shape):
+    """One size, or several, as a tuple of ints."""
+    several = normalized_shape if hasattr(normalized_shape, "__iter__") else (normalized_shape,)
+    return tuple(map(operator.index, several))
+
+
+class LayerNorm(Normalization):
     """The last dimensions, `normalized_shape`, to mean 0 and variance 1, then times weight plus bias.
 
     Source: Ba et al., 2016.
@@ -197,20 +207,9 @@ class LayerNorm(Module):
         self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None
     ):
         super().__init__()
-        sizes = normalized_shape if hasattr(normalized_shape, "__iter__") else (normalized_shape,)
-        self.normalized_shape = tuple(map(operator.index, sizes))
+        self.normalized_shape = sizes(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            values = Parameter(empty(self.normalized_shape, device=device, dtype=dtype)) if wanted else None
-            self.register_parameter(name, values)
-        self.reset_parameters()
-
-    def reset_parameters(self):
-        """Back to the starting values: weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self.add_parameters(self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
 
     def forward(self, input):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -222,7 +221,7 @@ class LayerNorm(Module):
         )
 
 
-class RMSNorm(Module):
+class RMSNorm(Normalization):
     """The last dimensions, `normalized_shape`, divided by their root mean square, then times weight.
 
     eps=None: the epsilon of the input's dtype. Source: Zhang and Sennrich, 2019.
@@ -230,21 +229,9 @@ class RMSNorm(Module):
 
     def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None):
         super().__init__()
-        sizes = normalized_shape if hasattr(normalized_shape, "__iter__") else (normalized_shape,)
-        self.normalized_shape = tuple(map(operator.index, sizes))
+        self.normalized_shape = sizes(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        values = (
-            Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-            if elementwise_affine
-            else None
-        )
-        self.register_parameter("weight", values)
-        self.reset_parameters()
-
-    def reset_parameters(self):
-        """Back to the starting values: weight 1."""
-        if self.weight is not None:
-            init.ones_(self.weight)
+        self.add_parameters(self.normalized_shape, elementwise_affine, False, device, dtype)
 
     def forward(self, input):
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
