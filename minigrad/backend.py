@@ -54,8 +54,28 @@ def asarray(value, dtype=None):
 
 
 def to_numpy(array):
-    """The array on the host: itself under NumPy, a copy under CuPy."""
-    return xp.asnumpy(array) if on_gpu else np.asarray(array)
+    """The array on the host: itself under NumPy, a copy under CuPy, which waits and raises what kernels have noted."""
+    if not on_gpu:
+        return np.asarray(array)
+    array = xp.asnumpy(array)
+    raise_noted()
+    return array
+
+
+def item(array):
+    """The one element of an array as a Python number; under CuPy see `to_numpy`."""
+    value = array.item()
+    if on_gpu:
+        raise_noted()
+    return value
+
+
+def tolist(array):
+    """The array as nested lists of Python numbers, a number where it has no dimensions; under CuPy see `to_numpy`."""
+    values = array.tolist()
+    if on_gpu:
+        raise_noted()
+    return values
 
 
 _constants = {}
@@ -247,3 +267,71 @@ def strided(x, shape, strides, offset=0):
         x = xp.lib.stride_tricks.as_strided(x.reshape(-1)[offset // x.itemsize :], shape, strides)
         return x
     return np.ndarray(shape, x.dtype, x, offset, strides)
+
+
+# ------------------------------------------------------------------------------------------- what kernels refuse
+
+
+class Fault:
+    """An error that a kernel can only note down: by its number, with a value that is not in [low, size), and the size.
+
+    The host raises it when it next waits for the device anyway; see `raise_noted`. `text` may name {value} and {size}.
+    """
+
+    known = [None]  # by number; 0 is none
+
+    def __init__(self, kind, text):
+        self.kind, self.text, self.number = kind, text, len(self.known)
+        self.known.append(self)
+
+    def error(self, value, size):
+        return self.kind(self.text.format(value=value, size=size))
+
+
+# for kernels, whose parameter `noted` is the number that `note` returns
+REFUSES = """
+__device__ bool refuses(long long value, long long low, long long size, unsigned long long noted, long long fault)
+{   // whether a value is not in [low, size); the first thread that meets one writes it down
+    if (low <= value && value < size) return false;
+    unsigned long long *note = (unsigned long long *)noted;
+    if (atomicCAS(note, 0ULL, (unsigned long long)fault) == 0) {
+        note[1] = value;
+        note[2] = size;
+    }
+    return true;
+}
+"""
+
+
+@functools.cache
+def note():
+    """int64 (fault, value, size) that kernels write to and the host reads, and its address for them.
+
+    It is memory of the host that the device can reach, so that looking at it is neither a transfer nor a wait.
+    """
+    memory = xp.cuda.alloc_pinned_memory(24)
+    words = np.frombuffer(memory, np.int64, 3)
+    words[:] = 0
+    return words, np.uint64(memory.ptr)
+
+
+def raise_noted():
+    """Raise what a kernel has noted since the last time; to be called where the host has just waited for the device."""
+    words = note()[0]
+    if words[0]:
+        number, value, size = words.tolist()
+        words[0] = 0
+        raise Fault.known[number].error(value, size)
+
+
+def launched():
+    """To be called after the launch of a kernel that may note something: waits for it where MINIGRAD_LAUNCH_BLOCKING=1.
+
+    An error then comes from the line that caused it, as with CUDA_LAUNCH_BLOCKING, and costs a wait for each launch.
+    """
+    if LAUNCH_BLOCKING:
+        xp.cuda.Device().synchronize()
+        raise_noted()
+
+
+LAUNCH_BLOCKING = os.environ.get("MINIGRAD_LAUNCH_BLOCKING", "0") == "1"

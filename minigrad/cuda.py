@@ -1,6 +1,6 @@
 """torch's questions and orders to the GPU, which takes part only under `MINIGRAD_BACKEND=cupy`."""
 
-from .backend import on_gpu, xp
+from .backend import on_gpu, raise_noted, xp
 from .device import device
 
 
@@ -49,9 +49,13 @@ def get_device_name(device=None):
 
 
 def synchronize(device=None):
-    """Wait until a GPU has done all that it was given to do; a timing needs it before the clock is read."""
+    """Wait until a GPU has done all that it was given to do; a timing needs it before the clock is read.
+
+    IndexError and other errors that kernels have met meanwhile are raised here.
+    """
     index = index_of(device, "synchronize")
     xp.cuda.Device(index).synchronize()
+    raise_noted()
 
 
 def empty_cache():

@@ -1,6 +1,6 @@
 """The memory under a tensor: one row of numbers, whatever shape and strides its views give it."""
 
-from .backend import Array, address, xp
+from .backend import Array, address, item, tolist, xp
 from .device import device_of
 
 
@@ -36,13 +36,13 @@ class TypedStorage:
 
     def tolist(self):
         """The elements as Python numbers."""
-        return self.flat.tolist()
+        return tolist(self.flat)
 
     def __iter__(self):
         return iter(self.tolist())
 
     def __getitem__(self, index):
-        return type(self)(self.flat[index]) if isinstance(index, slice) else self.flat[index].item()
+        return type(self)(self.flat[index]) if isinstance(index, slice) else item(self.flat[index])
 
     def __setitem__(self, index, value):
         self.flat[index] = value

@@ -6,7 +6,7 @@ import math
 
 from . import autograd, printing
 from .autograd import Hooks, Leaf, RemovableHandle, Variable, Version, new, register, wrap
-from .backend import COMPARABLE, NUMBERS, RAW, address, asarray, canonical, on_gpu, to_numpy, xp
+from .backend import COMPARABLE, NUMBERS, RAW, address, asarray, canonical, item, on_gpu, to_numpy, tolist, xp
 from .device import check_device, device_of
 from .device import device as Device
 from .guard import guarded
@@ -244,11 +244,11 @@ class Tensor(Variable):
         """The one element as a Python number."""
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        return self.array.item()
+        return item(self.array)
 
     def tolist(self):
         """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
-        return self.array.tolist()
+        return tolist(self.array)
 
     def numpy(self, *, force=False):
         """The elements as a NumPy array, which shares the memory on the CPU.
@@ -296,7 +296,7 @@ class Tensor(Variable):
         if self.array.size != 1:
             problem = "more than one value" if self.array.size else "no values"
             raise RuntimeError(f"Boolean value of Tensor with {problem} is ambiguous")
-        return self.array.item() != 0
+        return item(self.array) != 0
 
     def __float__(self):
         return float(self.single())
@@ -307,12 +307,12 @@ class Tensor(Variable):
     def single(self):
         if self.array.size != 1:
             raise ValueError(f"only one element tensors can be converted to Python scalars, got {self.shape}")
-        return self.array.item()
+        return item(self.array)
 
     def __index__(self):
         if self.array.size != 1 or self.array.dtype.kind not in "biu":
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.array.item())
+        return int(item(self.array))
 
     def __contains__(self, element):
         if not isinstance(element, (Variable, *NUMBERS, RAW)):
@@ -325,7 +325,7 @@ class Tensor(Variable):
     def __format__(self, spec):
         """A 0-d tensor formats as its number, a Parameter only where there is a format to follow."""
         if not self.array.ndim and (spec or type(self) is Tensor):
-            return format(self.array.item(), spec)
+            return format(item(self.array), spec)
         return object.__format__(self, spec)
 
     def attributes(self):

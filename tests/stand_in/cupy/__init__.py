@@ -18,6 +18,7 @@ code for both libraries breaks most easily:
 
 import collections
 import contextlib
+import ctypes
 import inspect
 import math
 import types
@@ -620,6 +621,12 @@ def get_default_memory_pool():
     return MemoryPool()
 
 
+def alloc_pinned_memory(size):
+    """Memory of the host that the device can reach by its address, `ptr`."""
+    address = property(ctypes.addressof)
+    return type("PinnedMemoryPointer", (ctypes.c_char * size,), {"ptr": address})()
+
+
 # ------------------------------------------------------------------------------------------------------- the whole of it
 
 names = {name: ufunc(getattr(np, name)) for name in UFUNCS}  # by `__getattr__`, for `any` and `max` are Python's own here
@@ -646,7 +653,7 @@ runtime = types.SimpleNamespace(
     getDeviceProperties=lambda device: {"name": b"stand-in"},
     CUDARuntimeError=CUDARuntimeError,
 )
-cuda = types.SimpleNamespace(runtime=runtime, Device=Device)
+cuda = types.SimpleNamespace(runtime=runtime, Device=Device, alloc_pinned_memory=alloc_pinned_memory)
 
 
 def __getattr__(name):
