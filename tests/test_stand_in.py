@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "stand_in"
 def loaded():
     """The stand-in under a name of its own, whatever library the process computes with."""
     spec = importlib.util.spec_from_file_location("stand_in", FOLDER / "cupy" / "__init__.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules["stand_in"] = importlib.util.module_from_spec(spec)  # where its parts look for it
     spec.loader.exec_module(module)
     return module
 
@@ -29,8 +29,10 @@ xp = loaded()
 
 
 def traffic_of(call, *args):
+    """What a call sends and waits for; launches are counted apart."""
     with xp.counting() as during:
         call(*args)
+    del during["launches"]
     return dict(during)
 
 
@@ -187,6 +189,139 @@ def test_views_and_copies():
     assert z is x
 
 
+# --------------------------------------------------------------------------------------------------- kernels in CUDA C
+
+
+def launches_of(call, *args):
+    with xp.counting() as during:
+        call(*args)
+    return during["launches"]
+
+
+def test_launches_are_counted():
+    x, index = xp.ones((3, 4)), xp.arange(2)
+    for once in (
+        lambda: x + 1, lambda: xp.exp(x, x), lambda: x.sum(), lambda: x @ x.T, lambda: x.copy(), lambda: x[index],
+        lambda: operator.setitem(x, 0, 1.0), lambda: xp.copyto(x, x), lambda: x.T.reshape(-1), lambda: xp.zeros(3),
+        lambda: xp.add.at(x, index, 1.0), lambda: xp.array(x),
+    ):  # fmt: skip
+        assert launches_of(once) == 1
+    for never in (lambda: x.T[1:].swapaxes(0, 1), lambda: xp.empty(3), lambda: xp.empty((0, 2)) + 1, lambda: xp.asarray(x)):
+        assert launches_of(never) == 0
+
+
+TOTALS = """
+extern "C" __global__ void totals(const float *x, float *y, long long n, double scale) {
+    __shared__ float part[64];
+    float sum = 0;
+    for (long long k = threadIdx.x; k < n; k += blockDim.x) sum += x[blockIdx.x * n + k];
+    part[threadIdx.x] = sum;
+    __syncthreads();
+    for (int half = blockDim.x / 2; half; half /= 2) {
+        if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) y[blockIdx.x] = part[0] * (float)scale;
+}
+"""
+with_compiler = pytest.mark.skipif(xp.kernels.COMPILER is None, reason="kernels run on the host where g++ is installed")
+
+
+@with_compiler
+def test_the_threads_of_a_block_meet_at_barriers():
+    x, y = xp.asarray(np.arange(300, dtype="float32").reshape(3, 100)), xp.empty(3, "float32")
+    for threads in (1, 32, 64):
+        y.fill(0)
+        assert launches_of(xp.RawKernel(TOTALS, "totals"), (3,), (threads,), (x, y, 100, 2.0)) == 1
+        assert y.tolist() == (2 * x.host.sum(1)).tolist()
+    dynamic = TOTALS.replace("__shared__ float part[64]", "extern __shared__ float part[]")
+    xp.RawModule(code=dynamic).get_function("totals")((3,), (64,), (x, y, 100, 1.0), shared_mem=256)
+    assert y.tolist() == x.host.sum(1).tolist()
+    hasty = xp.RawKernel(TOTALS.replace("        __syncthreads();\n", ""), "totals")
+    hasty((3,), (64,), (x, y, 100, 1.0))
+    assert (y.host != x.host.sum(1)).all()
+
+
+@with_compiler
+def test_every_thread_has_its_place():
+    source = """
+    extern "C" __global__ void places(long long *y) {
+        int block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
+        int thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+        int threads = blockDim.x * blockDim.y * blockDim.z;
+        atomicAdd(&y[block * threads + thread], (long long)thread);
+    }
+    """
+    y = xp.zeros((2 * 3 * 2, 4 * 2 * 3), "int64")
+    xp.RawKernel(source, "places")((2, 3, 2), (4, 2, 3), (y,))
+    assert (y.host == np.arange(24)).all()
+
+
+@with_compiler
+def test_what_a_kernel_would_make_nonsense_of_is_refused():
+    x, y = xp.ones((3, 100), "float32"), xp.empty(3, "float32")
+    kernel = xp.RawKernel(TOTALS, "totals")
+    for args in (
+        (x, y, 100), (x, y, 100, 1), (x, y, np.int32(100), 1.0), (x, y, 100, np.float32(1)), (x.host, y, 100, 1.0),
+        (x.astype("float64"), y, 100, 1.0), (x, None, "100", 1.0), (x, 5, 100, 1.0), (x, y, x, 1.0),
+    ):  # fmt: skip
+        with pytest.raises(TypeError):
+            kernel((3,), (64,), args)
+    for grid, block in (((0,), (64,)), ((3,), (2048,)), ((3,), (64, 32)), ((1, 70000), (64,)), ((1, 1, 1, 1), (1,))):
+        with pytest.raises(RuntimeError, match="INVALID_VALUE"):
+            kernel(grid, block, (x, y, 100, 1.0))
+    with pytest.raises(xp.kernels.CompileException, match="nonsense"):
+        xp.RawKernel('extern "C" __global__ void f() { nonsense; }', "f")((1,), (1,), ())
+    leaving = xp.RawKernel('extern "C" __global__ void f(int n) { if (threadIdx.x < n) __syncthreads(); }', "f")
+    with pytest.raises(RuntimeError, match="others have left"):
+        leaving((1,), (8,), (np.int32(4),))
+    leaving((1,), (8,), (np.int32(8),))
+
+
+@with_compiler
+def test_elementwise_kernels_broadcast():
+    operation = "x = g * y * weight[i % 2] * scale"
+    kernel = xp.ElementwiseKernel("T g, T y, raw int64 weight, float64 scale", "T x", operation, "f")
+    g, y = xp.asarray(np.arange(6.0, dtype="float32").reshape(2, 3)), xp.asarray(np.float32([[1], [2], [3]]))
+    expected = g.host.T * y.host * np.array([[1, 5], [1, 5], [1, 5]]) * 2
+    x = kernel(g.T, y, xp.asarray([1, 5]), 2)
+    assert x.tolist() == expected.tolist() and x.dtype == "float32" and x.flags.c_contiguous
+    out = xp.empty((2, 3), "float32").T
+    assert kernel(g.T, y, xp.asarray([1, 5]), 2, out) is out and out.tolist() == expected.tolist()
+    assert kernel(g[:0], y.T, xp.asarray([1, 5]), 2).shape == (0, 3)
+    pair = xp.ElementwiseKernel("float64 x", "float64 a, float64 b", "a = x; b = -x", "pair")
+    a, b = pair(xp.asarray([1.0, 2.0]))
+    assert a.tolist() == [1, 2] and b.tolist() == [-1, -2]
+    whole = xp.ElementwiseKernel("raw T x", "raw T y", "y[n - 1 - i] = x[i]", "backwards", no_return=True)
+    assert whole(a, b, size=2) is None and b.tolist() == [2, 1]
+    assert launches_of(pair, a) == 1 and launches_of(pair, a[:0]) == 0
+
+
+@with_compiler
+def test_elementwise_kernels_refuse():
+    kernel = xp.ElementwiseKernel("T x, T y", "T z", "z = x + y", "sum_")
+    x, single = xp.ones(3), xp.ones(3, "float32")
+    for args in ((x,), (x, x, x, x), (x.host, x), (x, single), (x, x, single), (x, x, 1.0), (x, "1")):
+        with pytest.raises(TypeError):
+            kernel(*args)
+    for args in ((1.0, 2.0), (x, x, xp.ones(2)), (x, xp.ones(2))):
+        with pytest.raises(ValueError):
+            kernel(*args)
+    with pytest.raises(ValueError, match="size"):
+        kernel(x, x, size=3)
+    for parameters_ in ("T i", "T n", "T _x", "T", "const T x"):
+        with pytest.raises(ValueError):
+            xp.ElementwiseKernel(parameters_, "T y", "y = 0", "f")
+
+
+def test_without_a_compiler_kernels_are_off():
+    """The library then computes without them, and the stand-in says why."""
+    program = "import cupy, os\nprint(os.environ['MINIGRAD_FUSED'])\ncupy.RawKernel('', 'f')((1,), (1,), ())"
+    environment = {**os.environ, "PATH": "", "PYTHONPATH": str(FOLDER)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout == "0\n" and "MINIGRAD_FUSED=0" in done.stderr and "needs g++" in done.stderr
+
+
 # ------------------------------------------------------------------------------------------------------------ CuPy's own
 
 
@@ -225,6 +360,10 @@ def test_other_names_are_in_cupy(cupy):
         assert hasattr(cupy, name), name
     assert parameters(xp.lib.stride_tricks.as_strided) == parameters(cupy.lib.stride_tricks.as_strided)
     assert hasattr(cupy, "from_dlpack")
+    for kind in ("RawKernel", "RawModule", "ElementwiseKernel"):
+        theirs = parameters(getattr(cupy, kind))
+        known = [name for name in parameters(getattr(xp, kind)) if name not in ("options", "loop_prep", "after_loop")]
+        assert known == [name for name in theirs if name not in ("kwargs", "options")], kind
     for name in vars(xp.runtime):
         assert hasattr(cupy.cuda.runtime, name), name
     added = {"host"}
@@ -274,6 +413,7 @@ def traffic(call, *args):
     for _ in range(2):  # what the first call makes and keeps does not count
         with cupy.counting() as during:
             call(*args)
+    del during["launches"]
     return dict(during)
 
 found = {name: traffic(step, optimizer) for name, optimizer in optimizers.items()}

@@ -13,7 +13,10 @@ code for both libraries breaks most easily:
 - every array can be written to, and no arithmetic warns;
 - a function, a method or an argument that CuPy lacks is missing: what there is stands in the lists below.
 
-`traffic` counts what would cross the bus, and how often the host would wait for the device.
+`traffic` counts what would cross the bus, how often the host would wait for the device, and the calls that give the device
+something to compute: "launches", of which a kernel or a ufunc makes one and some other functions make several.
+
+`kernels.py` runs kernels that are written in CUDA C.
 """
 
 import collections
@@ -25,7 +28,7 @@ import types
 
 import numpy as np
 
-traffic = collections.Counter()  # "to device", "to host", "waits"
+traffic = collections.Counter()  # "to device", "to host", "waits", "launches"
 
 UFUNCS = (
     "abs absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_or bitwise_xor ceil "
@@ -167,7 +170,7 @@ SCATTERED = {  # the dtypes of `ufunc.at`
 
 @contextlib.contextmanager
 def counting():
-    """A Counter of what the block sends to the device and to the host, and of its waits."""
+    """A Counter of what the block sends to the device and to the host, of its waits and of its launches."""
     before, during = traffic.copy(), collections.Counter()
     yield during
     during.update(traffic - before)
@@ -306,7 +309,7 @@ class ndarray:
     def __getitem__(self, index):
         index, copies = wrapped(index, self.shape)
         if copies:
-            return fresh(self.host[index])
+            return launched(fresh(self.host[index]))
         end = () if any(part is Ellipsis for part in index) else (...,)
         return view_of(self, self.host[(*index, *end)])
 
@@ -315,6 +318,7 @@ class ndarray:
         if not copies and not isinstance(value, (ndarray, np.generic, int, float)):
             raise refusal(value)
         self.host[index] = stored(value, self.dtype)
+        traffic["launches"] += 1
 
     def __dlpack__(self, **options):
         return self.host.__dlpack__()
@@ -353,6 +357,13 @@ def fresh(result, order="C"):
         return type(result)(*(fresh(part, order) for part in result))
     if isinstance(result, (list, tuple)):
         return type(result)(fresh(part, order) for part in result)
+    return result
+
+
+def launched(result):
+    """The result, which took a launch where there was anything to compute; None: something was computed in place."""
+    parts = result if isinstance(result, (list, tuple)) else [result]
+    traffic["launches"] += result is None or any(isinstance(x, ndarray) and x.size > 0 for x in parts)
     return result
 
 
@@ -427,7 +438,7 @@ class ufunc:
             raise ValueError("Out shape is mismatched")
         with np.errstate(all="ignore"):
             result = self.function(*map(bare, inputs), out=bare(out), dtype=dtype, casting=casting)
-        return fresh(result) if out is None else out
+        return launched(fresh(result) if out is None else out)
 
     def at(self, a, indices, b=None):
         """Unbuffered in-place operation, every repeated index counted."""
@@ -438,6 +449,7 @@ class ufunc:
             raise TypeError(f"{self.__name__}.at only supports {', '.join(known)}, got {a.dtype}")
         with np.errstate(all="ignore"):
             self.function.at(a.host, index, stored(b, a.dtype))
+        traffic["launches"] += 1
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
         if self.function not in (np.add, np.multiply):
@@ -463,14 +475,15 @@ def caller(name, compute, signature, is_method=False):
         with np.errstate(all="ignore"):
             result = (special.get(name) or compute)(*args, **kwargs)
         if isinstance(kwargs.get("out"), np.ndarray):
-            return next(x for x in given if x.host is kwargs["out"])
+            return launched(next(x for x in given if x.host is kwargs["out"]))
         if isinstance(result, np.ndarray):
             for x in given:
                 if result is x.host:
                     return x
                 if result.base is not None and (np.may_share_memory(result, x.host) or not result.size):
                     return view_of(x, result)
-        return fresh(result, "K" if name in KEEP_ORDER else "C")
+        result = fresh(result, "K" if name in KEEP_ORDER else "C")
+        return result if name in {"empty", "empty_like"} else launched(result)
 
     call.__name__ = name
     return call
@@ -562,7 +575,7 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
     """An array of the device with the values of another, of an array of the host, or of nested lists."""
     if isinstance(obj, ndarray):
         host = np.array(obj.host, dtype, copy=copy or None, order=order)
-        return obj if host is obj.host else device_array(host)
+        return obj if host is obj.host else launched(device_array(host))
     if order in "KA":
         order = "F" if isinstance(obj, np.ndarray) and obj.flags.fnc else "C"
     host = np.array(nested(obj), dtype, order=order)
@@ -654,6 +667,10 @@ runtime = types.SimpleNamespace(
     CUDARuntimeError=CUDARuntimeError,
 )
 cuda = types.SimpleNamespace(runtime=runtime, Device=Device, alloc_pinned_memory=alloc_pinned_memory)
+
+
+# here, because it needs what stands above
+from .kernels import ElementwiseKernel, RawKernel, RawModule  # noqa: E402, F401
 
 
 def __getattr__(name):
