@@ -1,0 +1,112 @@
+"""Kernels in CUDA C: how the library launches them on a GPU. Each stands beside the NumPy form of its operation.
+
+A kernel replaces a chain of calls of CuPy by one launch, for float32 and float64. It is compiled at its first launch, for the
+dtypes that it meets. `MINIGRAD_FUSED=0` in the environment turns kernels off; the operations are then computed on the GPU
+by the form that NumPy has. Under NumPy nothing here is called.
+"""
+
+import functools
+import os
+
+from .backend import Array, on_gpu, xp
+
+ENABLED = on_gpu and os.environ.get("MINIGRAD_FUSED", "1") != "0"
+FLOATS = {xp.dtype("float32"), xp.dtype("float64")}
+C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long"}
+OPTIONS = "-std=c++17", "-fmad=false"  # products and sums are rounded apart, as they are by NumPy
+THREADS = 256  # of a block, at most
+
+
+def fusible(*arrays):
+    """Whether kernels are in use and have a form for the arrays: of one dtype, float32 or float64."""
+    dtype = arrays[0].dtype
+    return ENABLED and dtype in FLOATS and all([x.dtype == dtype for x in arrays])
+
+
+def launch(function, *args):
+    """function(*args), new arrays that a kernel computes from raw ones; a recording notes it down as one call."""
+    return function(*args)
+
+
+class Kernel:
+    """A kernel with a signature of its own, whose source leaves types open, such as T: see `cupy.RawKernel`.
+
+    It sees contiguous memory alone. Of Python's numbers, int is `long long` there and float is `double`.
+    """
+
+    def __init__(self, name, source):
+        self.name, self.source = name, source
+        self.variant = functools.cache(self.variant)
+
+    def code(self, types):
+        """The source for ((letter, dtype or C type), ...)."""
+        return "".join([f"#define {letter} {C_TYPES.get(str(kind), kind)}\n" for letter, kind in types]) + self.source
+
+    def variant(self, types):
+        return xp.RawKernel(self.code(types), self.name, OPTIONS)
+
+    def __call__(self, grid, block, args, **types):
+        self.variant(tuple(types.items()))(grid, block, args)
+
+    def each(self, n, args, **types):
+        """With a thread for each of n numbers."""
+        self(((n + THREADS - 1) // THREADS,), (THREADS,), args, **types)
+
+    def rows(self, n, size, args, **types):
+        """With a block for each of n rows, of as many threads as suit that size of a row: a power of 2."""
+        self((n,), (min(max(1 << (size - 1).bit_length(), 32), THREADS),), args, **types)
+
+
+def fused(inputs, output, operation):
+    """Decorator: on a GPU, one kernel computes this function of raw float arrays in place of the lines below.
+
+    `inputs`, `output` and `operation` are those of `cupy.ElementwiseKernel`, where T is the dtype of the first argument.
+    """
+
+    def decorate(plain):
+        if not ENABLED:
+            return plain
+        kernel = xp.ElementwiseKernel(inputs, output, operation, plain.__name__.strip("_"), options=OPTIONS)
+
+        @functools.wraps(plain)
+        def chosen(x, *others):
+            if x.__class__ is Array and x.dtype in FLOATS:
+                return launch(kernel, x, *others)
+            return plain(x, *others)
+
+        return chosen
+
+    return decorate
+
+
+# for sources: what all threads of a block have, of which there are a power of 2; to be called by every one of them
+REDUCE = f"""
+__device__ T block_sum(T value)
+{{
+    __shared__ T part[{THREADS}];
+    __syncthreads();  // the result of the call before was read
+    part[threadIdx.x] = value;
+    for (int half = blockDim.x / 2; half; half /= 2) {{
+        __syncthreads();
+        if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+    }}
+    __syncthreads();
+    return part[0];
+}}
+
+__device__ T block_max(T value)  // NaN where any is
+{{
+    __shared__ T part[{THREADS}];
+    __syncthreads();
+    part[threadIdx.x] = value;
+    for (int half = blockDim.x / 2; half; half /= 2) {{
+        __syncthreads();
+        if (threadIdx.x < half) {{
+            T other = part[threadIdx.x + half];
+            if (other > part[threadIdx.x] || other != other) part[threadIdx.x] = other;
+        }}
+    }}
+    __syncthreads();
+    return part[0];
+}}
+"""
