@@ -275,17 +275,23 @@ def strided(x, shape, strides, offset=0):
 class Fault:
     """An error that a kernel can only note down: by its number, with a value that is not in [low, size), and the size.
 
-    The host raises it when it next waits for the device anyway; see `raise_noted`. `text` may name {value} and {size}.
+    The host raises it when it next waits for the device anyway; see `raise_noted`. `text` may name {value}, {low}
+    and {size}; `from_end`: negative values, up to the size, count from the end, so low is -size and otherwise 0.
     """
 
     known = [None]  # by number; 0 is none
 
-    def __init__(self, kind, text):
-        self.kind, self.text, self.number = kind, text, len(self.known)
+    def __init__(self, kind, text, from_end=False):
+        self.kind, self.text, self.from_end, self.number = kind, text, from_end, len(self.known)
         self.known.append(self)
 
+    def low(self, size):
+        """The smallest value that is in range."""
+        return -size if self.from_end else 0
+
     def error(self, value, size):
-        return self.kind(self.text.format(value=value, size=size))
+        """The error that says it."""
+        return self.kind(self.text.format(value=value, low=self.low(size), size=size))
 
 
 # for kernels, whose parameter `noted` is the number that `note` returns
@@ -322,6 +328,12 @@ def raise_noted():
         number, value, size = words.tolist()
         words[0] = 0
         raise Fault.known[number].error(value, size)
+
+
+def structure(rows):
+    """Rows of unsigned numbers of 64 bits as an argument that goes to a kernel by value."""
+    words = np.array(rows, np.uint64).reshape(-1)
+    return words.view(f"V{words.nbytes}")
 
 
 def launched():

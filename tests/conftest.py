@@ -1,13 +1,16 @@
 """Settings of the whole suite; being here also puts this folder on the path, for `from gradients import ...`."""
 
 import itertools
+import os
 import random
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
-import minigrad as mg
+os.environ.setdefault("MINIGRAD_LAUNCH_BLOCKING", "1")  # on a GPU, errors come from the line that is at fault
+
+import minigrad as mg  # noqa: E402
 
 settings.register_profile("suite", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.load_profile("suite")

@@ -668,7 +668,7 @@ torch.gather(x, 0, torch.tensor([[0.5]])) -> RuntimeError: gather(): expected dt
 torch.gather(x, 0, [[0]]) -> TypeError: gather(): expected index to be a Tensor, got list
 torch.gather([1], 0, torch.tensor([0])) -> TypeError: gather(): expected a Tensor, got list
 torch.gather(x, 0, torch.zeros(1, 9, dtype=torch.int64)) -> RuntimeError: gather: expected index [1, 9] to be no larger
-x.gather(1, torch.tensor([[3], [0]])) -> RuntimeError: gather: index out of range: expected 0 <= index < 3, got 0
+x.gather(1, torch.tensor([[3], [0]])) -> RuntimeError: gather: index out of range: expected 0 <= index < 3, got 3
 torch.scatter(x, 0, torch.tensor([[5]]), 1.0) -> RuntimeError: scatter: index out of range: expected 0 <= index < 2, got 5
 torch.scatter(x, 0, torch.tensor([[0]]), "a") -> TypeError: scatter(): expected src to be a Tensor or value a number,
 torch.scatter(x, 0, torch.tensor([[0, 1, 1, 1]]), x) -> RuntimeError: scatter: expected index [1, 4] to be no larger than
@@ -693,7 +693,7 @@ torch.index_add([1], 0, torch.tensor([0]), x) -> TypeError: index_add(): expecte
 torch.index_copy(x, 0, torch.tensor([5]), x[:1]) -> IndexError: index_copy: index out of range: expected 0 <= index < 2,
 torch.index_copy(x, 0, torch.tensor([0]), x) -> RuntimeError: index_copy: expected source of shape [1, | torch: IndexError
 torch.index_copy(x, 0, torch.tensor([0]), 1.0) -> TypeError: index_copy(): expected a Tensor, got float
-torch.index_fill(x, 0, torch.tensor([5]), 1.0) -> IndexError: index_fill: expected -2 <= index < 2, got 5 to 5
+torch.index_fill(x, 0, torch.tensor([5]), 1.0) -> IndexError: index_fill: expected -2 <= index < 2, got 5
 torch.index_fill(x, 0, torch.tensor([0]), "a") -> TypeError: index_fill(): expected value to be a number or a 0-d
 torch.index_fill(x, 0, [0], 1.0) -> TypeError: index_fill(): expected index to be a Tensor, got list
 torch.index_fill([1], 0, torch.tensor([0]), 1.0) -> TypeError: index_fill(): expected a Tensor, got list

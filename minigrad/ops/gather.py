@@ -1,9 +1,11 @@
 """Elements picked, replaced or added to by index tensors: gather, scatter and their relatives."""
 
+import functools
+
 from ..autograd import Variable, wrap
-from ..backend import within, xp
+from ..backend import Fault, xp
 from .elementwise import NUMBERS, as_dtype, boolean
-from .index import ALL, along, gather_, in_range, int32, int64, pick_, put, rows, slice_, ungather
+from .index import ALL, along, beyond, check_range, gather_, in_range, int32, int64, pick_, put, rows, slice_, ungather
 from .shape import broadcast_tensors, dim_of, expand_, reshape_
 
 # ------------------------------------------------------------------------------------------------------- arguments
@@ -18,11 +20,15 @@ def integers(index, operation):
     return index.array
 
 
-def checked(index, size, operation, kind=RuntimeError):
-    """The index array, or an error where a value is not in [0, size)."""
-    if not within(index.reshape(-1), size):
-        lowest, highest = int(index.min()), int(index.max())
-        raise kind(f"{operation}: index out of range: expected 0 <= index < {size}, got {lowest} to {highest}")
+@functools.cache
+def fault_of(operation, kind):
+    """The fault of an index that an operation is given."""
+    return Fault(kind, f"{operation}: index out of range: expected 0 <= index < {{size}}, got {{value}}")
+
+
+def checked(index, size, operation, kind=RuntimeError, late=False):
+    """The index array, its values in [0, size), or an error; see `check_range`."""
+    check_range(index, size, fault_of(operation, kind), late)
     return index
 
 
@@ -46,7 +52,7 @@ def slices_at(input, dim, index, operation):
     return dim, index.reshape(-1)
 
 
-def elements_at(input, dim, index, operation):
+def elements_at(input, dim, index, operation, late=False):
     """For an index of the input's rank, shorter than it at most: index arrays of the elements that it names."""
     shape, index = lifted(input).array.shape, lifted(wrap(integers(index, operation))).array
     dim = dim_of(dim, input.array.ndim, operation)
@@ -57,7 +63,7 @@ def elements_at(input, dim, index, operation):
             f"{operation}: expected index {list(index.shape)} to be no larger than the input {list(shape)} apart from "
             f"dimension {dim}"
         )
-    return dim, along(checked(index, shape[dim], operation), dim)
+    return dim, along(checked(index, shape[dim], operation, late=late), dim)
 
 
 def part_of(src, index, operation):
@@ -80,9 +86,9 @@ def index_select(input, dim, index):
     """The slices of `input` at the positions of a 1-D `index` along `dim`."""
     dim, at = slices_at(input, dim, index, "index_select")
     x = lifted(input)
-    checked(at, x.array.shape[dim], "index_select", IndexError)
-    y = rows(x, at) if dim == 0 else gather_(x, (*(ALL,) * dim, at))
-    return lowered(y, input)
+    if dim == 0:
+        return lowered(rows(x, at, fault_of("index_select", IndexError)), input)
+    return gather_(x, (*(ALL,) * dim, checked(at, x.array.shape[dim], "index_select", IndexError, late=True)))
 
 
 def gather(input, dim, index):
@@ -90,7 +96,7 @@ def gather(input, dim, index):
 
     `index` (int64 or int32) has the input's rank and may be shorter in the other dimensions; y has its shape.
     """
-    dim, at = elements_at(input, dim, index, "gather")
+    dim, at = elements_at(input, dim, index, "gather", late=True)
     pick = pick_ if at[dim].shape[dim] == 1 else gather_
     return lowered(pick(lifted(input), at), index)
 
@@ -98,7 +104,7 @@ def gather(input, dim, index):
 def take(input, index):
     """The elements of the flattened input at `index`, in the shape of `index`; negative ones count from the end."""
     at, size = integers(index, "take"), input.array.size
-    return rows(reshape_(input, (size,)), in_range(at, size, 0))
+    return rows(reshape_(input, (size,)), at, beyond(0))
 
 
 def take_along_dim(input, indices, dim=None):
@@ -115,7 +121,7 @@ def take_along_dim(input, indices, dim=None):
     size = [max(n, m) if min(n, m) else 0 for n, m in zip(shape, at.shape)]
     sizes = [(*size[:dim], n, *size[dim + 1 :]) for n in (shape[dim], at.shape[dim])]
     try:
-        x, at = expand_(input, sizes[0]), xp.broadcast_to(in_range(at, shape[dim], dim), sizes[1])
+        x, at = expand_(input, sizes[0]), xp.broadcast_to(in_range(at, shape[dim], dim, late=True), sizes[1])
     except ValueError as error:
         raise RuntimeError(f"take_along_dim: {shape} and {at.shape} do not broadcast apart from dim {dim}") from error
     return gather_(x, along(at, dim))
@@ -196,6 +202,9 @@ def index_copy(input, dim, index, source):
     return lowered(put(lifted(input), source, at), input)
 
 
+NOT_FILLED = Fault(IndexError, "index_fill: expected {low} <= index < {size}, got {value}", from_end=True)
+
+
 def index_fill(input, dim, index, value):
     """A copy of the input with a number, or a 0-d Tensor, in all slices at `index` along `dim`."""
     dim, at = slices_at(input, dim, index, "index_fill")
@@ -207,7 +216,6 @@ def index_fill(input, dim, index, value):
         raise TypeError(f"index_fill(): expected value to be a number or a 0-d Tensor, got {value!r}")
     x = lifted(input)
     n = x.array.shape[dim]
-    if not within(at + n, 2 * n):
-        raise IndexError(f"index_fill: expected {-n} <= index < {n}, got {int(at.min())} to {int(at.max())}")
+    check_range(at, n, NOT_FILLED, late=False)
     at = xp.unique(at % n)  # what is named twice is filled once
     return lowered(put(x, value, (*(ALL,) * dim, at)), input)

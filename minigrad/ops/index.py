@@ -5,13 +5,55 @@ import math
 import operator
 
 from ..autograd import Variable, primitive, view
-from ..backend import Array, asarray, on_gpu, scatter_add, xp
+from ..backend import REFUSES, Array, Fault, asarray, launched, note, on_gpu, scatter_add, within, xp
+from ..kernels import ENABLED, Kernel, fusible, launch
 from .elementwise import boolean, int64, sum_to
 
 int32, uint8 = map(xp.dtype, ("int32", "uint8"))
 ALL = slice(None)
 ONE_HOT_ROWS = 512  # up to this many rows, a one-hot matrix product adds up gradients faster than scatter_add
+SCANNED = 1 << 24  # up to so many pairs of a row and an index, a kernel looks for each row through all indices
 FEW = 1000  # more gradients than that are added faster by their position in memory, though it has to be worked out
+
+
+# ----------------------------------------------------------------------------------------------- indices in range
+
+
+@functools.cache
+def beyond(dim):
+    """The fault of an index along a dimension."""
+    return Fault(IndexError, f"index {{value}} is out of bounds for dimension {dim} with size {{size}}", from_end=True)
+
+
+def check_range(index, size, fault, late=True):
+    """Raise the fault where a value of an index array is not in [0, size), or in [-size, size) if it may be negative.
+
+    On a GPU the answer is not waited for: a kernel notes the fault, and it is raised later. Who writes by the index, and
+    must not write to a wrong place, wants it at once: not `late`.
+    """
+    low = fault.low(size)
+    if late and ENABLED and index.size and index.dtype.name in INDICES:
+        launch(check_kernel, index, low, size, fault)
+    elif not within(index.reshape(-1) - low if low else index.reshape(-1), size - low):
+        raise fault.error(int(index[(index < low) | (index >= size)][0]), size)
+
+
+INDICES = "int64", "int32"  # that kernels read
+CHECK = Kernel("check", REFUSES + r"""
+extern "C" __global__ void check(const I *index, long long n, long long low, long long size, unsigned long long noted,
+                                 long long fault)
+{
+    long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) refuses(index[i], low, size, noted, fault);
+}
+""")  # fmt: skip
+
+
+def check_kernel(index, low, size, fault):
+    """Note the fault where a value of the index is not in [low, size)."""
+    index = xp.ascontiguousarray(index)
+    CHECK.each(index.size, (index, index.size, low, size, note()[1], fault.number), I=index.dtype.name)
+    launched()
 
 
 # ------------------------------------------------------------------------------------------------------- primitives
@@ -34,16 +76,22 @@ unslice.vjp(lambda g, index: slice_(g, index))
 
 
 @primitive
-def rows(x, index):
-    """x[index] for one array of row numbers, each in range."""
+def rows(x, index, fault):
+    """x[index] for one array of row numbers; `fault` is the error where one of them is out of range."""
+    if ENABLED and x.size and index.size and x.flags.c_contiguous and index.dtype.name in INDICES:
+        return launch(rows_kernel, x, index, fault)
+    if on_gpu or not fault.from_end:  # NumPy itself refuses what `take` cannot find
+        check_range(index, len(x), fault)
     return x.take(index, 0)
 
 
 @primitive
 def add_rows(g, index, size):
-    """Zeros of `size` with row g[i] added at each index[i]."""
+    """Zeros of `size` with row g[i] added at each index[i]; an index that is negative counts from the end."""
     index = index.reshape(-1)
     g = g.reshape(len(index), -1) if len(index) else g.reshape(0, math.prod(size[1:]))
+    if g.size and fusible(g) and index.dtype.name in INDICES:
+        return launch(add_rows_kernel, g, index, size)
     if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f":
         return one_hot(index, size[0], g.dtype).T.dot(g).reshape(size)
     x = xp.zeros((size[0], g.shape[1]), g.dtype)
@@ -52,7 +100,79 @@ def add_rows(g, index, size):
 
 
 rows.vjp(lambda g, index, shape: add_rows(g, index, shape))
-add_rows.vjp(lambda g, index: rows(g, index))
+add_rows.vjp(lambda g, index: rows(g, index, beyond(0)))
+
+
+WORDS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}  # by the size of a number
+TAKE = Kernel("take", REFUSES + r"""
+extern "C" __global__ void take(const void *x, const I *index, long long n, long long columns, long long low, long long size,
+                                unsigned long long noted, long long fault, void *y)
+{
+    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (t >= n * columns) return;
+    long long i = index[t / columns];
+    bool refused = refuses(i, low, size, noted, fault);
+    long long from = (i < 0 ? i + size : i) * columns + t % columns;
+    ((W *)y)[t] = refused ? (W)~(W)0 : ((const W *)x)[from];  // all bits set are NaN, or -1
+}
+""")  # fmt: skip
+
+
+def rows_kernel(x, index, fault):
+    """`rows` in one launch; a row that is not there is NaN."""
+    n, columns, index = len(x), x.size // len(x), xp.ascontiguousarray(index)
+    y = xp.empty((*index.shape, *x.shape[1:]), x.dtype)
+    args = x, index, index.size, columns, fault.low(n), n, note()[1], fault.number, y
+    TAKE.each(y.size, args, I=index.dtype.name, W=WORDS[x.itemsize])
+    launched()
+    return y
+
+
+# a block for 32 columns of one row of x: each of its 32 lines of threads adds up every 32nd row of g, in order, and the
+# first line adds up their sums, in order
+ADD_ROWS = Kernel("add_rows", r"""
+extern "C" __global__ void add_rows(const T *g, const I *index, long long n, long long size, long long columns, T *x)
+{
+    __shared__ T sums[32][33];
+    long long tiles = (columns + 31) / 32, row = blockIdx.x / tiles, column = blockIdx.x % tiles * 32 + threadIdx.x;
+    T sum = 0;
+    for (long long i = threadIdx.y; i < n; i += 32)
+        if ((index[i] == row || index[i] + size == row) && column < columns) sum += g[i * columns + column];
+    sums[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0 || column >= columns) return;
+    for (int line = 1; line < 32; line++) sum += sums[line][threadIdx.x];
+    x[row * columns + column] = sum;
+}
+""")  # fmt: skip
+# a thread for each column of g and each place in the sorted index, at work where a row of x begins there
+ADD_SORTED_ROWS = Kernel("add_sorted_rows", r"""
+extern "C" __global__ void add_sorted_rows(const T *g, const I *index, const long long *order, long long n,
+                                           long long columns, T *x)
+{
+    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x, place = t / columns, column = t % columns;
+    if (place >= n) return;
+    long long row = index[order[place]];
+    if (place > 0 && index[order[place - 1]] == row) return;
+    T sum = 0;
+    for (; place < n && index[order[place]] == row; place++) sum += g[order[place] * columns + column];
+    x[row * columns + column] = sum;
+}
+""")  # fmt: skip
+
+
+def add_rows_kernel(g, index, size):
+    """`add_rows` with every sum in a fixed order, so that it comes out the same each time, unlike sums by atomics."""
+    g, index, columns = xp.ascontiguousarray(g), xp.ascontiguousarray(index), g.shape[1]
+    types = {"T": g.dtype.name, "I": index.dtype.name}
+    if size[0] * len(index) <= SCANNED:
+        x = xp.empty(size, g.dtype)
+        ADD_ROWS((size[0] * -(-columns // 32),), (32, 32), (g, index, len(index), size[0], columns, x), **types)
+        return x
+    x, index = xp.zeros(size, g.dtype), index % size[0]
+    order = index.argsort().astype(int64)
+    ADD_SORTED_ROWS.each(g.size, (g, index, order, len(index), columns, x), **types)
+    return x
 
 
 def one_hot(index, n, dtype):
@@ -125,7 +245,7 @@ def getitem(x, index):
     masked = False
     if isinstance(index, Variable):
         if index.array.dtype is int64 and index.array.ndim and x.array.ndim:
-            return rows(x, in_range(index.array, x.array.shape[0], 0) if on_gpu else index.array)
+            return rows(x, index.array, beyond(0))
         masked = index.array.dtype == boolean
     else:
         plain = simple(index if index.__class__ is tuple else (index,))
@@ -134,13 +254,13 @@ def getitem(x, index):
                 return slice_(x, plain)
             except IndexError:
                 pass  # `parse` says what is wrong
-    basic, advanced = parse(index, x.array.shape)
+    basic, advanced = parse(index, x.array.shape, late=True)
     if basic is not None:
         x = slice_(x, basic)
     if advanced is None:
         return x
     if len(advanced) == 1:
-        return rows(x, advanced[0])
+        return rows(x, advanced[0], beyond(0))
     return pick_(x, advanced) if masked else gather_(x, advanced)
 
 
@@ -157,18 +277,17 @@ def simple(index):
     return (*index, *end)
 
 
-def in_range(index, size, dim):
-    """The index array, or torch's error: CuPy would wrap what is out of range."""
-    if on_gpu and index.size and not ((index.min() >= -size) & (index.max() < size)):  # one wait for the device
-        lowest, highest = int(index.min()), int(index.max())
-        wrong = highest if highest >= size else lowest
-        raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+def in_range(index, size, dim, late=False):
+    """The index array, its range checked as by `check_range` on a GPU; NumPy refuses what it does not find."""
+    if on_gpu:
+        check_range(index, size, beyond(dim), late)
     return index
 
 
-def parse(index, shape):
+def parse(index, shape, late=False):
     """An index as two that follow one another: slices and numbers (a view), then index arrays; None for one not there.
 
+    `late`: see `check_range`.
     NumPy would let a number take part in the broadcasting of index arrays, which moves dimensions; torch does not.
     """
     entries = filled_in([entry(i) for i in as_tuple(index)], shape)
@@ -185,7 +304,7 @@ def parse(index, shape):
             dim += i.ndim
             continue
         if isinstance(i, Array):
-            advanced.append(in_range(i, shape[dim], dim))
+            advanced.append(in_range(i, shape[dim], dim, late))
         elif isinstance(i, int):
             if not -shape[dim] <= i < shape[dim]:
                 raise IndexError(f"index {i} is out of bounds for dimension {dim} with size {shape[dim]}")

@@ -3,10 +3,10 @@
 import math
 
 from ...autograd import changed, primitive, wrap
-from ...backend import counts, within, xp
+from ...backend import Fault, counts, xp
 from ...ops.elementwise import add, int64
 from ...ops.fused import linear_
-from ...ops.index import add_rows, rows
+from ...ops.index import add_rows, check_range, rows
 from ...ops.index import one_hot as one_hot_rows
 from ...ops.linalg import matmul
 from ...ops.shape import integer, reshape_
@@ -44,6 +44,15 @@ def scaled_rows(x, index, scale):
 scaled_rows.vjp(lambda g, index, scale, shape: add_rows(g * scale, index, shape))
 
 
+NOT_IN_TABLE = Fault(
+    IndexError, "embedding: index out of range in self: expected 0 <= index < {size}, got {value}"
+)
+NOT_A_CLASS = Fault(
+    RuntimeError,
+    "one_hot: Class values must be non-negative and smaller than num_classes {size}, got {value}",
+)
+
+
 def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False):
     """The rows of `weight` (rows, features) at the integers `input` of any shape -> (*input shape, features).
 
@@ -56,12 +65,12 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         raise RuntimeError(f"embedding: expected indices of dtype int64 or int32, got {index.dtype}")
     if w.ndim != 2:
         raise RuntimeError(f"embedding: 'weight' must be 2-D, got shape {w.shape}")
-    if not within(index.reshape(-1), w.shape[0]):
-        raise IndexError(f"embedding: index out of range in self: expected 0 <= index < {w.shape[0]}")
     if max_norm is not None:
+        check_range(index, w.shape[0], NOT_IN_TABLE, late=False)  # before rows are scaled
         limit_rows(weight, index, max_norm, norm_type)
     if padding_idx is None and not scale_grad_by_freq:
-        return rows(weight, index)
+        return rows(weight, index, NOT_IN_TABLE)
+    check_range(index, w.shape[0], NOT_IN_TABLE)
     scale = xp.ones(index.shape, w.dtype)
     if scale_grad_by_freq:
         scale /= counts(index.reshape(-1), minlength=1)[index]
@@ -96,8 +105,5 @@ def one_hot(tensor, num_classes=-1):
     classes = (int(index.max()) + 1 if index.size else 0) if num_classes == -1 else integer(num_classes, "one_hot")
     if classes <= 0 and not index.size:
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
-    if not within(index.reshape(-1), max(classes, 0)):
-        raise RuntimeError(
-            f"one_hot: Class values must be non-negative and smaller than num_classes {classes}"
-        )
+    check_range(index, max(classes, 0), NOT_A_CLASS)
     return wrap(one_hot_rows(index.reshape(-1), classes, int64).reshape(*index.shape, classes))

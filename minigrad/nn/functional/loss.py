@@ -1,10 +1,11 @@
 """Losses: how far predictions are from targets, as one number ("mean", "sum") or one an element ("none")."""
 
+import functools
 import math
 import warnings
 
 from ...autograd import Variable, primitive, wrap
-from ...backend import constant, within, xp
+from ...backend import Fault, constant, within, xp
 from ...ops.elementwise import (
     abs,
     as_dtype,
@@ -20,7 +21,7 @@ from ...ops.elementwise import (
     square,
 )  # fmt: skip
 from ...ops.fused import cross_entropy_
-from ...ops.index import along, gather_
+from ...ops.index import along, check_range, gather_
 from ...ops.reduce import log_softmax, mean, sum
 from ...ops.shape import reshape_
 from .activation import floating, logsigmoid
@@ -136,6 +137,12 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     return reduced(-sum(losses, dim), reduction, "cross_entropy")
 
 
+@functools.cache
+def not_a_class(operation):
+    """The fault of a target that is none of the classes."""
+    return Fault(IndexError, f"{operation}: Target {{value}} is out of bounds for {{size}} classes")
+
+
 def indices(x, y, ignore_index, operation):
     """The targets as int64 in the shape of x without its classes, 0 where ignored; and whether each counts."""
     if x.ndim == 0:
@@ -157,9 +164,7 @@ def indices(x, y, ignore_index, operation):
     counted = y != ignore_index
     y = xp.where(counted, y, 0).astype(int64)
     classes = x.shape[min(x.ndim - 1, 1)]
-    if not within(y.reshape(-1), classes):
-        wrong = y.reshape(-1)[(y.reshape(-1) < 0) | (y.reshape(-1) >= classes)]
-        raise IndexError(f"{operation}: Target {int(wrong[0])} is out of bounds for {classes} classes")
+    check_range(y, classes, not_a_class(operation))
     return y, counted
 
 
