@@ -1,6 +1,8 @@
 """Adam and its kin: each weight moves by the mean of its gradients over the root of their mean square."""
 
 from ..backend import constant, xp
+from ..kernels import ENABLED
+from . import together
 from .optimizer import Optimizer, average, check
 
 
@@ -25,7 +27,8 @@ class Adam(Optimizer):
     def update(self, group):
         lr, decay, decoupled = float(group["lr"]), group["weight_decay"], group["decoupled_weight_decay"]
         names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
-        for p, x, g in self.gradients(group, 0 if decoupled else decay):
+        left = together.adam(self, group, lr, names) if ENABLED else None
+        for p, x, g in self.gradients(group, 0 if decoupled else decay, left):
             if decoupled and decay:
                 x *= constant(1 - lr * decay, x.dtype)
             x -= scaled_mean(self.state[p] or self.start(p, *names), g, group, lr)

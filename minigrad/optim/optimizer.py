@@ -89,12 +89,13 @@ class Optimizer:
     def update(self, group):
         raise NotImplementedError(f"{type(self).__name__} is missing the required update(group) function")
 
-    def gradients(self, group, weight_decay):
+    def gradients(self, group, weight_decay, params=None):
         """(parameter, its array x, its gradient g) where there is one; the caller changes x in place, not g.
 
-        g is negated for a group that maximises, and has the derivative of weight_decay / 2 * x^2 added.
+        g is negated for a group that maximises, and has the derivative of weight_decay / 2 * x^2 added. `params`: those
+        of the group that are left to update, by default all.
         """
-        for p in group["params"]:
+        for p in group["params"] if params is None else params:
             grad = p.grad
             if grad is None:
                 continue

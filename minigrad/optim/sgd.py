@@ -2,6 +2,8 @@
 
 from ..autograd import wrap
 from ..backend import constant
+from ..kernels import ENABLED
+from . import together
 from .optimizer import Optimizer, check
 
 
@@ -26,7 +28,8 @@ class SGD(Optimizer):
 
     def update(self, group):
         lr, momentum = float(group["lr"]), group["momentum"]
-        for p, x, g in self.gradients(group, group["weight_decay"]):
+        left = together.sgd(self, group, lr) if ENABLED else None
+        for p, x, g in self.gradients(group, group["weight_decay"], left):
             if momentum:
                 state = self.state[p]
                 if state.get("momentum_buffer") is None:

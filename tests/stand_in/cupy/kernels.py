@@ -42,6 +42,7 @@ LETTERS |= {"l": np.dtype("int64"), "m": np.dtype("uint64"), "c": np.dtype("int8
 PRELUDE = r"""
 #include <math.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
@@ -200,10 +201,12 @@ int launch(void (*kernel)(A...), const unsigned int *sizes, long long shared, bo
     return failed;
 }
 
-// a word for each parameter: "P" and what it points to, or the type of a number
+// a word for each parameter: "P" and what it points to, the type of a number, or "V" and the size of a structure
 template <class A> const char *word() {
     using Target = std::remove_cv_t<std::remove_pointer_t<A>>;
+    static char structure[20];
     if constexpr (std::is_void_v<Target>) return "v";
+    else if constexpr (std::is_class_v<Target>) return sprintf(structure, "V%zu", sizeof(Target)), structure;
     else return typeid(Target).name();
 }
 template <class... A> void describe(void (*)(A...), char *words) {
@@ -263,7 +266,7 @@ class RawKernel:
             library = compiled("\n".join((PRELUDE, code, f"#define KERNEL {self.name}", ENTRANCE)), self.options)
             words = ctypes.create_string_buffer(4096)
             library.describe(words)
-            self.parameters = [(word[0] == "P", LETTERS.get(word.lstrip("P"))) for word in words.value.decode().split()]
+            self.parameters = [(word[0] == "P", dtype_of(word.lstrip("P"))) for word in words.value.decode().split()]
             self.library = library
 
     def __call__(self, grid, block, args, *, shared_mem=0):
@@ -301,6 +304,11 @@ class RawKernel:
         if is_pointer or value.dtype != dtype:
             raise TypeError(f"{where} a number of {value.dtype}")
         return value
+
+
+def dtype_of(word):
+    """The dtype of what `describe` calls so; None for void."""
+    return np.dtype(word) if word[0] == "V" else LETTERS.get(word)
 
 
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(\w[\w ]*?)\s*(\w+)\[\];")
