@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .. import cpu
 from ..autograd import primitive
 from ..backend import on_gpu, xp
+from ..kernels import Kernel, fusible, launch
 from .layout import images
 from .lowering import blocks_of, inside
 from .reduce import sum_
@@ -38,6 +39,8 @@ class Geometry(NamedTuple):
 @primitive
 def conv_(x, w, b, geometry, size):
     """x (N, C, *space), w (out, C / groups, *kernel), b (out) or None -> (N, out, *size)."""
+    if lowerable(x, w, size):
+        return launch(conv_by_columns, x, w, b, geometry, size)
     y = images(len(x), len(w), size, x.dtype)
     first, *start = geometry.start
     correlate(x, [(grouped(w, geometry.groups), first, y)], b, start, geometry.stride, geometry.dilation)
@@ -50,6 +53,8 @@ def conv_transpose_(x, w, b, geometry, size):
 
     For the pixels of one phase, every stride-th, this is a convolution with some of the kernel positions.
     """
+    if lowerable(x, w, size):
+        return launch(conv_transpose_by_columns, x, w, b, geometry, size)
     w = grouped(w, geometry.groups).swapaxes(1, 2)
     y = images(len(x), w.shape[0] * w.shape[1], size, x.dtype)
     rows, *others = itertools.starmap(phases, zip(size, w.shape[3:], *geometry[:3]))
@@ -67,6 +72,8 @@ def conv_transpose_(x, w, b, geometry, size):
 @primitive
 def conv_weight_(d, x, kernel, geometry):
     """The gradient of the w of conv_ (out, C / groups, *kernel), given x and the gradient d of its output."""
+    if lowerable(x, d, kernel):
+        return launch(conv_weight_by_columns, d, x, kernel, geometry)
     groups = geometry.groups
     blocks = lowered(x, groups, kernel, geometry.start, geometry.stride, geometry.dilation, d.shape[2:])
     x, d = inside(x, groups), inside(d, groups)
@@ -111,6 +118,127 @@ conv_weight_.vjps(
     d=lambda g, x, geometry, shape: conv_(x, g, None, geometry, space(shape)),
     x=lambda g, d, x, geometry: conv_transpose_(d, g, None, geometry, space(x.shape)),
 )
+
+
+# ------------------------------------------------------------------------------- on a GPU, of two dimensions
+
+COLUMNS_BYTES = 1 << 28  # about as much is lowered at a time
+
+
+def lowerable(x, other, size):
+    """Whether kernels can lower the images x to columns, and `other` is of their dtype; none of them is empty."""
+    return fusible(x, other) and len(size) == 2 and x.size and other.size and 0 not in size
+
+
+GEOMETRY = """long long channels, long long rows, long long columns, long long kernel_rows, long long kernel_columns,
+    long long size_rows, long long size_columns, long long step_rows, long long step_columns, long long before_rows,
+    long long before_columns, long long apart_rows, long long apart_columns"""
+# a thread for every channel and output, and so for a column of what is lowered to one channel
+TO_COLUMNS = Kernel("to_columns", r"""
+extern "C" __global__ void to_columns(const T *x, long long n, long long image_stride, long long channel_stride,
+    long long row_stride, long long column_stride, GEOMETRY, T *y)
+{
+    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x, outputs = n * size_rows * size_columns;
+    long long channel = t / outputs, output = t % outputs;
+    if (channel >= channels) return;
+    long long row = output / size_columns % size_rows * step_rows - before_rows;
+    long long column = output % size_columns * step_columns - before_columns;
+    x += output / (size_rows * size_columns) * image_stride + channel * channel_stride;
+    y += channel * kernel_rows * kernel_columns * outputs + output;
+    for (long long i = 0; i < kernel_rows; i++)
+        for (long long j = 0; j < kernel_columns; j++, y += outputs) {
+            long long r = row + i * apart_rows, c = column + j * apart_columns;
+            *y = 0 <= r && r < rows && 0 <= c && c < columns ? x[r * row_stride + c * column_stride] : (T)0;
+        }
+}
+""".replace("GEOMETRY", GEOMETRY))  # fmt: skip
+# a thread for every pixel, which adds up in order what its place in each window has
+FROM_COLUMNS = Kernel("from_columns", r"""
+extern "C" __global__ void from_columns(const T *x, long long n, GEOMETRY, T *y)
+{
+    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x, outputs = n * size_rows * size_columns;
+    if (t >= n * channels * rows * columns) return;
+    long long column = t % columns, row = t / columns % rows, channel = t / (columns * rows) % channels;
+    x += channel * kernel_rows * kernel_columns * outputs + t / (columns * rows * channels) * size_rows * size_columns;
+    T sum = 0;
+    for (long long i = 0; i < kernel_rows; i++)
+        for (long long j = 0; j < kernel_columns; j++, x += outputs) {
+            long long r = row + before_rows - i * apart_rows, c = column + before_columns - j * apart_columns;
+            if (r < 0 || r % step_rows || r / step_rows >= size_rows) continue;
+            if (c < 0 || c % step_columns || c / step_columns >= size_columns) continue;
+            sum += x[r / step_rows * size_columns + c / step_columns];
+        }
+    y[t] = sum;
+}
+""".replace("GEOMETRY", GEOMETRY))  # fmt: skip
+
+
+def portions(n, channels, kernel, size, itemsize):
+    """Slices of n images, as many at a time as are worth about COLUMNS_BYTES once lowered."""
+    one = channels * math.prod(kernel) * math.prod(size) * itemsize
+    step = max(1, COLUMNS_BYTES // one)
+    return [slice(first, min(first + step, n)) for first in range(0, n, step)]
+
+
+def to_columns(x, kernel, geometry, size):
+    """x (N, C, H, W) in any order of memory -> (groups, C / groups * kernel, N * size)."""
+    n, channels, *space = x.shape
+    y = xp.empty((geometry.groups, channels // geometry.groups * math.prod(kernel), n * math.prod(size)), x.dtype)
+    strides = [stride // x.itemsize for stride in x.strides]
+    args = x, n, *strides, channels, *space, *kernel, *size, *geometry.stride, *geometry.padding, *geometry.dilation, y
+    TO_COLUMNS.each(channels * n * math.prod(size), args, T=x.dtype)
+    return y
+
+
+def from_columns(x, y, kernel, geometry, size):
+    """The transpose of `to_columns`: fill y (N, C, H, W), contiguous."""
+    args = x, *y.shape, *kernel, *size, *geometry.stride, *geometry.padding, *geometry.dilation, y
+    FROM_COLUMNS.each(y.size, args, T=x.dtype)
+
+
+def by_channel(x, groups):
+    """x (N, C, *size) -> (groups, C / groups, N * size), its own memory where N is 1."""
+    return x.swapaxes(0, 1).reshape(groups, x.shape[1] // groups, -1)
+
+
+def product(a, b):
+    """Products of the matrices of each group; CuPy's `dot` takes a transposed matrix as it is, its `@` of several copies."""
+    return a[0].dot(b[0])[None] if len(a) == 1 else a @ b
+
+
+def conv_by_columns(x, w, b, geometry, size):
+    """`conv_` as one product of matrices for each group."""
+    y, matrices = xp.empty((len(x), len(w), *size), x.dtype), w.reshape(geometry.groups, len(w) // geometry.groups, -1)
+    for some in portions(*x.shape[:2], w.shape[2:], size, x.itemsize):
+        z = product(matrices, to_columns(x[some], w.shape[2:], geometry, size))
+        z = z.reshape(len(w), -1, *size).swapaxes(0, 1)
+        if b is None:
+            y[some] = z
+        else:
+            xp.add(z, b.reshape(-1, 1, 1), y[some])
+    return y
+
+
+def conv_transpose_by_columns(x, w, b, geometry, size):
+    """`conv_transpose_`: each column is what a window of the result gets."""
+    matrices = w.reshape(geometry.groups, len(w) // geometry.groups, -1).swapaxes(1, 2)
+    y = xp.empty((len(x), w.shape[1] * geometry.groups, *size), x.dtype)
+    for some in portions(*y.shape[:2], w.shape[2:], x.shape[2:], x.itemsize):
+        z = product(matrices, by_channel(x[some], geometry.groups))
+        from_columns(z, y[some], w.shape[2:], geometry, x.shape[2:])
+    if b is not None:
+        y += b.reshape(-1, 1, 1)
+    return y
+
+
+def conv_weight_by_columns(d, x, kernel, geometry):
+    """`conv_weight_`: the sum over portions of products of output gradients with the lowered images."""
+    w = None
+    for some in portions(*x.shape[:2], kernel, d.shape[2:], x.itemsize):
+        lowered = to_columns(x[some], kernel, geometry, d.shape[2:])
+        part = product(by_channel(d[some], geometry.groups), lowered.swapaxes(1, 2))
+        w = part if w is None else xp.add(w, part, w)
+    return w.reshape(d.shape[1], -1, *kernel)
 
 
 # ---------------------------------------------------------------------------------------------- on raw arrays

@@ -3,13 +3,17 @@
 Convolutions and pooling copy runs of numbers that lie next to each other. Where images come first in memory,
 as in the order of their dimensions, these runs are parts of rows of an image, and short; where they come
 last, the same pixel of every image is one run. The results of convolutions of many images are in that order,
-elementwise operations keep it, and no shape tells of it: images are (N, C, *space).
+elementwise operations keep it, and no shape tells of it: images are (N, C, *space). On a GPU they do not keep it, and
+the kernels that lower images have no use for it: there images come first.
 """
+
+import math
 
 from ..autograd import primitive, view
 from ..backend import xp
+from ..kernels import ENABLED
 
-ENOUGH = 8  # images for runs that are worth it
+ENOUGH = math.inf if ENABLED else 8  # images for runs that are worth it
 
 
 def images(n, channels, size, dtype):
