@@ -12,7 +12,7 @@ from .backend import Array, on_gpu, xp
 
 ENABLED = on_gpu and os.environ.get("MINIGRAD_FUSED", "1") != "0"
 FLOATS = {xp.dtype("float32"), xp.dtype("float64")}
-C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long"}
+C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long", "uint8": "unsigned char"}
 OPTIONS = "-std=c++17", "-fmad=false"  # products and sums are rounded apart, as they are by NumPy
 THREADS = 256  # of a block, at most
 

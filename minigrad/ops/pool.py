@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..autograd import primitive
 from ..backend import constant, xp
+from ..kernels import Kernel, fusible, launch
 from .layout import images
 from .lowering import span
 
@@ -64,6 +65,8 @@ def first_inside(window, size):
 @primitive
 def collect(x, winner, window, size):
     """The sum of each window of x, or of the one pixel in it whose position's number is `winner`."""
+    if poolable(x, size):
+        return launch(collect_kernel, x, winner, window, size)
     y = xp.zeros_like(x, shape=(*x.shape[: -len(size)], *size))
     for number, outputs, pixels in meetings(x.shape[-len(size) :], window, size):
         y[outputs] += x[pixels] if winner is None else x[pixels] * (winner[outputs] == number)
@@ -73,6 +76,8 @@ def collect(x, winner, window, size):
 @primitive
 def spread(g, winner, window, size):
     """The transpose of `collect`: each number of g added to the pixels of its window, or to the winner's."""
+    if poolable(g, size):
+        return launch(spread_kernel, g, winner, window, size)
     x = xp.zeros_like(g, shape=(*g.shape[: -len(size)], *size))
     for number, outputs, pixels in meetings(tuple(size), window, g.shape[-len(size) :]):
         x[pixels] += g[outputs] if winner is None else g[outputs] * (winner[outputs] == number)
@@ -87,17 +92,23 @@ collect.vjp(lambda g, winner, window, shape: spread(g, winner, window, space_of(
 spread.vjp(lambda g, winner, window, shape: collect(g, winner, window, space_of(shape, window)))
 
 
+def winner_dtype(window):
+    """What holds the number of any position of a window."""
+    return "uint8" if math.prod(window.kernel) <= 256 else "int32"
+
+
 def maxima(x, window, size, with_winner):
     """The largest number of each window of a raw array, and the number of its position: the winner, or None.
 
     Of equal numbers the first wins; NaN wins over every number.
     """
+    if poolable(x, size):
+        return launch(maxima_kernel, x, window, size, with_winner)
     shape = (*x.shape[: -len(size)], *size)
     lowest = -math.inf if x.dtype.kind == "f" else xp.iinfo(x.dtype).min
     y, winner = xp.full_like(x, lowest, shape=shape), None
     if with_winner:
-        small = "uint8" if math.prod(window.kernel) <= 256 else "int32"
-        winner = xp.empty_like(x, small, shape=shape)
+        winner = xp.empty_like(x, winner_dtype(window), shape=shape)
         winner[...] = first_inside(window, size)
     for number, outputs, pixels in meetings(x.shape[-len(size) :], window, size):
         pixel, best = x[pixels], y[outputs]
@@ -128,6 +139,112 @@ def places(winner, window, size, space):
         index = index + (s * o + d * (rest % k) - p) * stride
         rest, stride = rest // k, stride * space[dim]
     return index
+
+
+# ------------------------------------------------------------------------------- on a GPU, of two dimensions
+
+
+def poolable(x, size):
+    """Whether kernels pool windows of x."""
+    return fusible(x) and len(size) == 2 and x.size and 0 not in size
+
+
+WINDOW = """long long rows, long long columns, long long kernel_rows, long long kernel_columns, long long step_rows,
+    long long step_columns, long long before_rows, long long before_columns, long long apart_rows, long long apart_columns,
+    long long size_rows, long long size_columns"""
+# a thread for each window, which begins at (row, column) of its image
+EACH_WINDOW = """
+    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (t >= n * size_rows * size_columns) return;
+    long long row = t / size_columns % size_rows * step_rows - before_rows;
+    long long column = t % size_columns * step_columns - before_columns;
+    x += t / (size_rows * size_columns) * rows * columns;
+"""
+MAXIMA = Kernel("maxima", r"""
+extern "C" __global__ void maxima(const T *x, long long n, WINDOW, T lowest, T *y, W *winner)
+{
+EACH_WINDOW
+    long long i = row < 0 ? (apart_rows - 1 - row) / apart_rows : 0;  // of the first position inside
+    long long j = column < 0 ? (apart_columns - 1 - column) / apart_columns : 0, first = j;
+    long long found = i * kernel_columns + j;
+    T best = lowest;
+    for (; i < kernel_rows && row + i * apart_rows < rows; i++)
+        for (j = first; j < kernel_columns && column + j * apart_columns < columns; j++) {
+            T value = x[(row + i * apart_rows) * columns + column + j * apart_columns];
+            if (value > best || value != value) {
+                best = value;
+                found = i * kernel_columns + j;
+            }
+        }
+    y[t] = best;
+    if (winner) winner[t] = found;
+}
+""".replace("EACH_WINDOW", EACH_WINDOW).replace("WINDOW", WINDOW))  # fmt: skip
+COLLECT = Kernel("collect", r"""
+extern "C" __global__ void collect(const T *x, const W *winner, long long n, WINDOW, T *y)
+{
+EACH_WINDOW
+    T sum = 0;
+    for (long long i = 0; i < kernel_rows; i++)
+        for (long long j = 0; j < kernel_columns; j++) {
+            long long r = row + i * apart_rows, c = column + j * apart_columns;
+            if (r < 0 || r >= rows || c < 0 || c >= columns) continue;
+            if (!winner || winner[t] == i * kernel_columns + j) sum += x[r * columns + c];
+        }
+    y[t] = sum;
+}
+""".replace("EACH_WINDOW", EACH_WINDOW).replace("WINDOW", WINDOW))  # fmt: skip
+# a thread for each pixel, which adds up in order what its place in each window has
+SPREAD = Kernel("spread", r"""
+extern "C" __global__ void spread(const T *g, const W *winner, long long n, WINDOW, T *x)
+{
+    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (t >= n * rows * columns) return;
+    long long image = t / (rows * columns) * size_rows * size_columns;
+    T sum = 0;
+    for (long long i = 0; i < kernel_rows; i++)
+        for (long long j = 0; j < kernel_columns; j++) {
+            long long r = t / columns % rows + before_rows - i * apart_rows;
+            long long c = t % columns + before_columns - j * apart_columns;
+            if (r < 0 || r % step_rows || r / step_rows >= size_rows) continue;
+            if (c < 0 || c % step_columns || c / step_columns >= size_columns) continue;
+            long long output = image + r / step_rows * size_columns + c / step_columns;
+            if (!winner || winner[output] == i * kernel_columns + j) sum += g[output];
+        }
+    x[t] = sum;
+}
+""".replace("WINDOW", WINDOW))  # fmt: skip
+
+
+def numbers(images, window, size):
+    """What kernels are told of images of a shape, and of the windows at `size` places in them."""
+    return math.prod(images[:-2]), *images[-2:], *itertools.chain(*window), *size
+
+
+def maxima_kernel(x, window, size, with_winner):
+    """`maxima` in one launch."""
+    small = winner_dtype(window)
+    y = xp.empty((*x.shape[:-2], *size), x.dtype)
+    winner = xp.empty(y.shape, small) if with_winner else None
+    args = xp.ascontiguousarray(x), *numbers(x.shape, window, size), constant(-math.inf, x.dtype), y, winner
+    MAXIMA.each(y.size, args, T=x.dtype, W=small)
+    return y, winner
+
+
+def collect_kernel(x, winner, window, size):
+    """`collect` in one launch."""
+    y = xp.empty((*x.shape[:-2], *size), x.dtype)
+    args = xp.ascontiguousarray(x), winner, *numbers(x.shape, window, size), y
+    COLLECT.each(y.size, args, T=x.dtype, W=winner_dtype(window))
+    return y
+
+
+def spread_kernel(g, winner, window, size):
+    """`spread` in one launch."""
+    x = xp.empty((*g.shape[:-2], *size), g.dtype)
+    args = xp.ascontiguousarray(g), winner, *numbers(x.shape, window, g.shape[-2:]), x
+    SPREAD.each(x.size, args, T=g.dtype, W=winner_dtype(window))
+    return x
 
 
 # ----------------------------------------------------------------------------------------- means of the whole
