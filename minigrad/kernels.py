@@ -1,8 +1,8 @@
 """Kernels in CUDA C: how the library launches them on a GPU. Each stands beside the NumPy form of its operation.
 
-A kernel replaces a chain of calls of CuPy by one launch, for float32 and float64. It is compiled at its first launch, for the
-dtypes that it meets. `MINIGRAD_FUSED=0` in the environment turns kernels off; the operations are then computed on the GPU
-by the form that NumPy has. Under NumPy nothing here is called.
+A kernel replaces a chain of calls of CuPy by one launch, for float32 and float64. It is compiled at its first launch, for
+the dtypes that it meets. `MINIGRAD_FUSED=0` in the environment turns kernels off; the operations are then computed on the
+GPU by the form that NumPy has. Under NumPy nothing here is called.
 """
 
 import functools
@@ -13,25 +13,31 @@ from .backend import Array, on_gpu, xp
 ENABLED = on_gpu and os.environ.get("MINIGRAD_FUSED", "1") != "0"
 FLOATS = {xp.dtype("float32"), xp.dtype("float64")}
 C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long", "uint8": "unsigned char"}
-OPTIONS = "-std=c++17", "-fmad=false"  # products and sums are rounded apart, as they are by NumPy
+OPTIONS = ("-fmad=false",)  # products and sums are rounded apart, as they are by NumPy
 THREADS = 256  # of a block, at most
+LARGEST = (1 << 31) - 1024  # elements of an array; kernels count in 32 bits, which divide much faster than 64 do
 
 
-def fusible(*arrays):
-    """Whether kernels are in use and have a form for the arrays: of one dtype, float32 or float64."""
-    dtype = arrays[0].dtype
-    return ENABLED and dtype in FLOATS and all([x.dtype == dtype for x in arrays])
+def fusible(x, *others):
+    """Whether kernels are in use and have a form for the raw arrays: of one dtype, float32 or float64, and not empty."""
+    dtype = x.dtype
+    return ENABLED and dtype in FLOATS and 0 < x.size < LARGEST and (
+        not others or all(y.dtype == dtype for y in others)
+    )
 
 
 def launch(function, *args):
-    """function(*args), new arrays that a kernel computes from raw ones; a recording notes it down as one call."""
+    """function(*args), new arrays that a kernel computes from raw ones; a recording notes it down as one call.
+
+    Arguments that it writes to are named by their places in its attribute `writes`.
+    """
     return function(*args)
 
 
 class Kernel:
     """A kernel with a signature of its own, whose source leaves types open, such as T: see `cupy.RawKernel`.
 
-    It sees contiguous memory alone. Of Python's numbers, int is `long long` there and float is `double`.
+    It sees contiguous memory alone. Of Python's numbers, int is `long long` there, float is `double`, and 0 may be no array.
     """
 
     def __init__(self, name, source):
@@ -52,13 +58,31 @@ class Kernel:
         """With a thread for each of n numbers."""
         self(((n + THREADS - 1) // THREADS,), (THREADS,), args, **types)
 
-    def rows(self, n, size, args, **types):
-        """With a block for each of n rows, of as many threads as suit that size of a row: a power of 2."""
-        self((n,), (min(max(1 << (size - 1).bit_length(), 32), THREADS),), args, **types)
+    def rows(self, grid, size, args, **types):
+        """With blocks that each go through `size` numbers, of as many threads as suit that: a power of 2."""
+        self(grid, (min(max(1 << (size - 1).bit_length(), 32), THREADS),), args, **types)
+
+
+def by_kernel(form):
+    """Decorator: on a GPU, `form` computes this function of raw arrays in place of the lines below.
+
+    It does where `fusible` says so of the first argument. Otherwise, under `create_graph=True` say, the lines are there.
+    """
+
+    def decorate(plain):
+        @functools.wraps(plain)
+        def chosen(x, *others):
+            if x.__class__ is Array and fusible(x):
+                return launch(form, x, *others)
+            return plain(x, *others)
+
+        return chosen if ENABLED else plain
+
+    return decorate
 
 
 def fused(inputs, output, operation):
-    """Decorator: on a GPU, one kernel computes this function of raw float arrays in place of the lines below.
+    """Decorator: on a GPU, one kernel computes this elementwise function of raw arrays in place of the lines below.
 
     `inputs`, `output` and `operation` are those of `cupy.ElementwiseKernel`, where T is the dtype of the first argument.
     """
@@ -66,15 +90,9 @@ def fused(inputs, output, operation):
     def decorate(plain):
         if not ENABLED:
             return plain
-        kernel = xp.ElementwiseKernel(inputs, output, operation, plain.__name__.strip("_"), options=OPTIONS)
-
-        @functools.wraps(plain)
-        def chosen(x, *others):
-            if x.__class__ is Array and x.dtype in FLOATS:
-                return launch(kernel, x, *others)
-            return plain(x, *others)
-
-        return chosen
+        name = f"minigrad_{plain.__name__.strip('_')}"  # C has an erf of its own
+        kernel = xp.ElementwiseKernel(inputs, output, operation, name, options=OPTIONS)
+        return by_kernel(kernel)(plain)
 
     return decorate
 
@@ -94,17 +112,16 @@ __device__ T block_sum(T value)
     return part[0];
 }}
 
-__device__ T block_max(T value)  // NaN where any is
+__device__ T larger(T a, T b) {{ return b > a || b != b ? b : a; }}  // NaN where one is
+
+__device__ T block_max(T value)
 {{
     __shared__ T part[{THREADS}];
     __syncthreads();
     part[threadIdx.x] = value;
     for (int half = blockDim.x / 2; half; half /= 2) {{
         __syncthreads();
-        if (threadIdx.x < half) {{
-            T other = part[threadIdx.x + half];
-            if (other > part[threadIdx.x] || other != other) part[threadIdx.x] = other;
-        }}
+        if (threadIdx.x < half) part[threadIdx.x] = larger(part[threadIdx.x], part[threadIdx.x + half]);
     }}
     __syncthreads();
     return part[0];

@@ -18,7 +18,7 @@ import threading
 import weakref
 from functools import partial, partialmethod
 
-from . import autograd, backend, random
+from . import autograd, backend, kernels, random
 from .autograd import Leaf, Variable
 from .backend import Array, error_actions, on_gpu, raise_errors, xp
 from .ops import conv, inplace
@@ -32,7 +32,7 @@ REDUCTIONS = "sum mean max min prod all any argmax argmin cumsum cumprod clip co
 DRAWS = "rand uniform randn normal exponential bernoulli dropout_mask randint randperm multinomial".split()
 # functions that return shapes which do not depend on values, beside those that write to an output
 STABLE = {"where", "conv_weight_", "norm", "tile", "roll", "flip", "vecdot", "__pow__", "triu", "tril", "sort", "argsort"}
-STABLE |= {"take", "reduce", "dot", *COPIES, *REDUCTIONS}
+STABLE |= {"take", "reduce", "dot", "launch", *COPIES, *REDUCTIONS}
 KEYWORD_ONLY = "maximum", "minimum"  # of which NumPy will not take an output by position any more
 TO_NUMPY = "numbers of a tensor leave for NumPy, by numpy() or print, and nobody sees what happens to them there"
 SEEDS = "it sets the state of the random stream"
@@ -65,6 +65,10 @@ def refill_all(outs, function, args, kwargs):
     """The same for a function that returns several arrays."""
     for out, y in zip(outs, function(*args, **kwargs), strict=True):
         refill(out, lambda y=y: y, (), {})
+
+
+def written():
+    """Stands for what the call before it wrote beside the arrays that it returned."""
 
 
 def check(function, args, kwargs, expected):
@@ -399,7 +403,10 @@ class Recorder:
         if result is None:
             self.add(redo, [x.memory for x in (inputs[:1] if writes is None else writes)])
             return None
-        return self.bound(result, inputs, function, raw, options)
+        result = self.bound(result, inputs, function, raw, options)
+        if writes:  # beside what it returned
+            self.add(written, [x.memory for x in writes])
+        return result
 
     def bound(self, result, inputs, function, raw, options):
         """The result of a call as the recorded function gets it."""
@@ -652,6 +659,10 @@ backend_constant, plainly_to_numpy = backend.constant, backend.to_numpy
 plainly_changed, plainly_forget = autograd.changed, Optimizer.zero_grad
 
 
+def written_by_kernel(form, *args):
+    return [args[i] for i in getattr(form, "writes", ()) if args[i] is not None]
+
+
 def replacements():
     """[(object, attribute, value for the time of a recording)]"""
     library, raw = Library(xp), (Traced, *backend.RAW)
@@ -664,6 +675,7 @@ def replacements():
         id(backend.to_numpy): leaving,
         **{id(f): whole(f) for f in (backend.within, backend.expanded, backend.strided, conv.conv_weight_)},
         id(conv.correlate): whole(conv.correlate, lambda x, filters, *_: [y for _, _, y in filters]),
+        id(kernels.launch): whole(kernels.launch, written_by_kernel),
     }
     found = [(Variable, "array", property(read_array, write_array))]
     for file, module in list(sys.modules.items()):

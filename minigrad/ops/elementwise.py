@@ -22,6 +22,7 @@ from ..backend import (
     total,
     xp,
 )
+from ..kernels import fused
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
@@ -587,12 +588,16 @@ log1p.vjp(lambda g, x: g / (x + 1))
 
 
 @unary(floating=True)
+@fused("T x", "T y", "y = 1 / (1 + exp(-x))")
 def sigmoid(x):
     with overflow_expected():
         return 1 / (1 + xp.exp(-x))
 
 
-sigmoid.vjp(lambda g, y: g * y * (1 - y))
+@sigmoid.vjp
+@fused("T g, T y", "T x", "x = g * y * (1 - y)")
+def sigmoid_vjp(g, y):
+    return g * y * (1 - y)
 
 
 # ---------------------------------------------------------------------------- trigonometric and hyperbolic functions
@@ -679,7 +684,10 @@ def tanh(x):
     return xp.tanh(x)
 
 
-tanh.vjp(lambda g, y: tanh_gradient(g, y) if y.__class__ is Array and y.ndim else g * (1 - y * y))
+@tanh.vjp
+@fused("T g, T y", "T x", "x = g * (1 - y * y)")
+def tanh_vjp(g, y):
+    return tanh_gradient(g, y) if y.__class__ is Array and y.ndim else g * (1 - y * y)
 
 
 # ------------------------------------------------------------------------------------------------ the error function
@@ -736,6 +744,7 @@ def erfc_tail(x):
 
 
 @unary(floating=True)
+@fused("T x", "T y", "y = erf(x)")
 def erf(x):
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x; accurate to 5 ulp."""
     if x.dtype != float64:
@@ -747,6 +756,7 @@ def erf(x):
 
 
 @unary(floating=True)
+@fused("T x", "T y", "y = erfc(x)")
 def erfc(x):
     """1 - erf(x), without the loss of digits for large x."""
     dtype, x = x.dtype, xp.clip(x.astype(float64), -30.0, 30.0)
@@ -823,7 +833,10 @@ def relu(x):
     return rectified(x)
 
 
-relu.vjp(lambda g, y: g * (y != 0))  # so that NaN passes it on
+@relu.vjp
+@fused("T g, T y", "T x", "x = g * (T)(y != 0)")
+def relu_vjp(g, y):
+    return g * (y != 0)  # so that NaN passes it on
 
 
 @primitive(undo_broadcast=sum_to)

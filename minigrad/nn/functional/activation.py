@@ -9,6 +9,7 @@ import warnings
 
 from ...autograd import Variable, primitive
 from ...backend import constant, xp
+from ...kernels import fused
 from ...ops import reduce
 from ...ops.elementwise import abs, copied, erf, exp, operand, sigmoid, square, sum_to, tanh, unary
 from ...ops.elementwise import relu as relu_
@@ -228,11 +229,13 @@ tanhshrink.vjp(lambda g, x: g * square(tanh(x)))
 
 
 @primitive
+@fused("T x", "T y", "y = x * (1 / (1 + exp(-x)))")
 def silu_(x):
     return x * sigmoid(x)
 
 
 @silu_.vjp
+@fused("T g, T x", "T y", "T s = 1 / (1 + exp(-x)); y = g * s * (x * (1 - s) + 1)")
 def silu_vjp(g, x):
     s = sigmoid(x)
     return g * s * (x * (1 - s) + 1)
@@ -264,22 +267,33 @@ TANH_SCALE, TANH_CUBE = (
     math.sqrt(2 / math.pi),
     0.044715,
 )  # erf(x / sqrt(2)) is about tanh(scale * (x + cube * x^3))
+TANH_OF = f"(x + x * x * x * (T){TANH_CUBE}) * (T){TANH_SCALE}"
 
 
 @primitive
+@fused("T x", "T y", f"y = x * (erf(x * (T){ROOT_HALF}) + 1) * (T)0.5")
 def gelu_(x):
     return x * (erf(x * ROOT_HALF) + 1) * 0.5
 
 
-gelu_.vjp(lambda g, x: g * ((erf(x * ROOT_HALF) + 1) * 0.5 + x * exp(x * x * -0.5) * DENSITY))
+@gelu_.vjp
+@fused("T g, T x", "T y", f"y = g * ((erf(x * (T){ROOT_HALF}) + 1) * (T)0.5 + x * exp(x * x * (T)-0.5) * (T){DENSITY})")
+def gelu_vjp(g, x):
+    return g * ((erf(x * ROOT_HALF) + 1) * 0.5 + x * exp(x * x * -0.5) * DENSITY)
 
 
 @primitive
+@fused("T x", "T y", f"y = x * (tanh({TANH_OF}) + 1) * (T)0.5")
 def gelu_by_tanh(x):
     return x * (xp.tanh((x + x * x * x * TANH_CUBE) * TANH_SCALE) + 1) * 0.5
 
 
 @gelu_by_tanh.vjp
+@fused(
+    "T g, T x", "T y",
+    f"T t = tanh({TANH_OF}); "
+    f"y = g * (t + 1 + x * (1 - t * t) * (x * x * (T){3 * TANH_CUBE} + 1) * (T){TANH_SCALE}) * (T)0.5",
+)  # fmt: skip
 def gelu_by_tanh_vjp(g, x):
     t = tanh((x + x * x * x * TANH_CUBE) * TANH_SCALE)
     return g * (t + 1 + x * (1 - t * t) * (x * x * (3 * TANH_CUBE) + 1) * TANH_SCALE) * 0.5

@@ -6,6 +6,7 @@ import warnings
 
 from ...autograd import Variable, primitive, wrap
 from ...backend import Fault, constant, within, xp
+from ...kernels import ENABLED, fusible
 from ...ops.elementwise import (
     abs,
     as_dtype,
@@ -20,7 +21,7 @@ from ...ops.elementwise import (
     sigmoid,
     square,
 )  # fmt: skip
-from ...ops.fused import cross_entropy_
+from ...ops.fused import cross_entropy_, cross_entropy_on_device
 from ...ops.index import along, check_range, gather_
 from ...ops.reduce import log_softmax, mean, sum
 from ...ops.shape import reshape_
@@ -115,6 +116,11 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     uniform distribution.
     """
     x, y = input.array, target.array
+    if (
+        ENABLED and weight is None and reduction == "mean" and not label_smoothing and x.ndim == 2 and y.dtype is int64
+        and y.shape == x.shape[:1] and fusible(x)
+    ):  # fmt: skip
+        return cross_entropy_on_device(input, y, ignore_index, not_a_class("cross_entropy").number)
     if (
         weight is None and reduction == "mean" and not label_smoothing and ignore_index < 0 and x.ndim == 2
         and y.dtype is int64 and y.shape == x.shape[:1] and y.size and x.dtype.kind == "f"

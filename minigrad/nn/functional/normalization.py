@@ -5,8 +5,9 @@ import math
 
 from ...autograd import wrap
 from ...backend import constant, xp
+from ...kernels import ENABLED, fusible
 from ...ops.elementwise import rsqrt, square
-from ...ops.fused import batch_norm_, layer_norm_
+from ...ops.fused import batch_norm_, batch_norm_on_device, layer_norm_
 from ...ops.reduce import deviations, mean_
 from ...ops.shape import integer, reshape_, sizes_of
 
@@ -40,6 +41,10 @@ def batch_norm(
         )
     if n == 0:
         return affine(input, weight, bias)
+    if ENABLED and fusible(x):
+        running = [None if r is None else r.array for r in (running_mean, running_var)]
+        if all(r is None or r.flags.c_contiguous for r in running):
+            return batch_norm_on_device(input, weight, bias, *running, float(momentum), dims, float(eps))
     mean, centred, squares = deviations(x, dims, n)
     move(running_mean, mean, momentum)
     move(running_var, squares / constant(n - 1, x.dtype), momentum)
@@ -106,6 +111,8 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         )
     if x.size == 0:
         return affine(input, weight, bias)
+    if ENABLED and running_mean is None and fusible(x):
+        return affine(batch_norm_on_device(input, None, None, None, None, 0.0, dims, float(eps)), weight, bias)
     mean, centred, squares = deviations(x, dims, n)
     move(running_mean, mean.mean(0), momentum)
     move(running_var, squares.mean(0) / constant(n - 1, x.dtype), momentum)
@@ -138,8 +145,11 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         return affine(input, weight, bias)
     groups = reshape_(input, (n, num_groups, c // num_groups, *space))
     dims, size = tuple(range(2, groups.array.ndim)), x.size // (n * num_groups)
-    _, centred, squares = deviations(groups.array, dims, size)
-    normalised = batch_norm_(groups, None, None, centred, squares / constant(size, x.dtype), dims, eps)
+    if ENABLED and fusible(x):
+        normalised = batch_norm_on_device(groups, None, None, None, None, 0.0, dims, float(eps))
+    else:
+        _, centred, squares = deviations(groups.array, dims, size)
+        normalised = batch_norm_(groups, None, None, centred, squares / constant(size, x.dtype), dims, eps)
     return affine(reshape_(normalised, x.shape), weight, bias)
 
 

@@ -290,7 +290,7 @@ class RawKernel:
             if not is_pointer or dtype is not None and x.dtype != dtype:
                 raise TypeError(f"{where} an array of {x.dtype}")
             return np.array(x.host.ctypes.data if x.size else 0, np.uint64)
-        if x is None and is_pointer:
+        if is_pointer and x.__class__ is int and x == 0:  # no array; as a number it has the size of an address
             return np.zeros(1, np.uint64)
         if isinstance(x, np.ndarray) and x.size != 1:
             raise TypeError(
