@@ -413,7 +413,6 @@ def traffic(call, *args):
     for _ in range(2):  # what the first call makes and keeps does not count
         with cupy.counting() as during:
             call(*args)
-    del during["launches"]
     return dict(during)
 
 found = {name: traffic(step, optimizer) for name, optimizer in optimizers.items()}
@@ -431,14 +430,31 @@ print(json.dumps(found))
 """
 
 
-def test_a_step_of_training_stays_on_the_device():
-    """The indices go to the device; each look at indices for one that is out of range is a wait, and there are no others."""
+def traffic_of_steps(**settings):
     environment = {**os.environ, "MINIGRAD_BACKEND": "cupy", "PYTHONPATH": f"{FOLDER}{os.pathsep}{FOLDER.parent.parent}"}
+    environment |= {"MINIGRAD_LAUNCH_BLOCKING": "0", **settings}
     done = subprocess.run([sys.executable, "-c", STEP], env=environment, capture_output=True, text=True)
     assert not done.returncode, done.stderr
-    found, looks = json.loads(done.stdout), {"to host": 1, "waits": 1}
+    found = json.loads(done.stdout)
+    return {name: counts.pop("launches") for name, counts in found.items()}, found
+
+
+def test_a_step_of_training_stays_on_the_device():
+    """The indices go to the device; without kernels, each look at indices for one that is out of range is a wait."""
+    _, found = traffic_of_steps(MINIGRAD_FUSED="0")
+    looks = {"to host": 1, "waits": 1}
     assert found.pop("trusting") == {"to device": 1}
     assert [found.pop(name) for name in ("reading by index", "cross_entropy", "embedding")] == [looks] * 3
     assert found.pop("evaluation") == {}
     for step in found.values():  # the images of a batch, its labels, and the labels once more as targets
         assert step == {"to device": 1, "to host": 3, "waits": 3}
+
+
+@with_compiler
+def test_with_kernels_a_step_waits_for_nothing_and_takes_few_launches():
+    launches, found = traffic_of_steps(MINIGRAD_FUSED="1")
+    without, _ = traffic_of_steps(MINIGRAD_FUSED="0")
+    assert [found.pop(name) for name in ("reading by index", "cross_entropy", "embedding", "evaluation")] == [{}] * 4
+    assert all(step == {"to device": 1} for step in found.values())
+    assert launches["cross_entropy"] == 2 and launches["reading by index"] == 1
+    assert max(launches[name] for name in ("SGD", "Adam", "AdamW")) <= 28 < min(without[name] for name in found) / 3
