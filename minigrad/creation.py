@@ -250,10 +250,15 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
 
 def generator_of(generator, operation):
     if generator is None:
-        return random.default_generator
+        return random.source
     if not isinstance(generator, random.Generator):
         raise TypeError(f"{operation}: expected a Generator, got {type(generator).__name__}")
     return generator
+
+
+def operand(x, generator):
+    """What a generator takes for a Tensor: its array, brought to the host unless the generator is on the GPU."""
+    return to_numpy(x.array) if generator.device.type == "cpu" else x.array
 
 
 def drawn(method, doc):
@@ -314,7 +319,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
     dtype = result_type(mean, std)
     if dtype.kind != "f" or isinstance(mean, Variable) and mean.array.dtype.kind != "f":
         raise NotImplementedError(f"normal: not defined for {mean.dtype if isinstance(mean, Variable) else dtype}")
-    mean, std = (to_numpy(x.array) if isinstance(x, Variable) else np.asarray(x) for x in (mean, std))
+    mean, std = (operand(x, generator) if isinstance(x, Variable) else np.asarray(x)[()] for x in (mean, std))
     if (std < 0).any():
         raise RuntimeError("normal expects all elements of std >= 0.0")
     try:
@@ -326,14 +331,15 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
 
 def bernoulli(input, p=None, *, generator=None):
     """1 with the probability that each element gives, or with `p`; else 0."""
-    values, generator = to_numpy(input.array), generator_of(generator, "bernoulli")
+    generator = generator_of(generator, "bernoulli")
+    values = operand(input, generator)
     return made(generator.bernoulli(values if p is None else p, values.shape, values.dtype))
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None):
     """Indices drawn with the (unnormalised) probabilities of each row: (n,) or (rows, n) of int64."""
     generator = generator_of(generator, "multinomial")
-    return made(generator.multinomial(to_numpy(input.array), integer(num_samples, "multinomial"), replacement))
+    return made(generator.multinomial(operand(input, generator), integer(num_samples, "multinomial"), replacement))
 
 
 # ---------------------------------------------------------------------- the random stream, into a tensor's memory
@@ -360,7 +366,7 @@ def uniform_(generator, array, low=0.0, to=1.0):
 
 
 def bernoulli_(generator, array, p=0.5):
-    return generator.bernoulli(to_numpy(p.array) if isinstance(p, Variable) else p, array.shape, array.dtype)
+    return generator.bernoulli(operand(p, generator) if isinstance(p, Variable) else p, array.shape, array.dtype)
 
 
 def exponential_(generator, array, lambd=1.0):

@@ -1,7 +1,9 @@
 """torch's questions and orders to the GPU, which takes part only under `MINIGRAD_BACKEND=cupy`."""
 
+from . import philox, random
 from .backend import on_gpu, raise_noted, xp
-from .device import device
+from .device import device as Device
+from .device import here
 
 
 def is_available():
@@ -26,7 +28,7 @@ def index_of(place, operation):
     needed(operation)
     if isinstance(place, int):
         return place
-    index = None if place is None else device(place).index
+    index = None if place is None else Device(place).index
     return current_device() if index is None else index
 
 
@@ -64,9 +66,44 @@ def empty_cache():
         xp.get_default_memory_pool().free_all_blocks()
 
 
+# ------------------------------------------------------------------------------- random numbers that the GPU draws
+
+
+def draw_on_device(enabled=True):
+    """From now on, draw where no `generator` is given (dropout, starting weights, noise) on the GPU; False: on the host.
+
+    On the host, as at first, every figure is that of the CPU, and each draw sends its numbers over the bus. On the GPU
+    nothing is sent; `minigrad.manual_seed` makes the numbers the same in every run, but they are others. Data loaders and
+    samplers, whose indices the host needs, go on drawing there. RuntimeError where there is no GPU.
+    """
+    if enabled:
+        needed("draw_on_device")
+    random.source = philox.default_generator(here()) if enabled else random.default_generator
+
+
 def manual_seed(seed):
-    """Nothing: there is one random stream on either backend, which `minigrad.manual_seed` seeds."""
-    int(seed)
+    """Restart the stream that is drawn on the GPU, see `draw_on_device`; `minigrad.manual_seed` does so as well."""
+    seed = int(seed)
+    if on_gpu:
+        philox.default_generator(here()).manual_seed(seed)
 
 
 manual_seed_all = manual_seed
+
+
+def initial_seed():
+    """The seed that the stream on the GPU was last started from."""
+    needed("initial_seed")
+    return philox.default_generator(here()).initial_seed()
+
+
+def get_rng_state(device=None):
+    """The state of the stream that is drawn on a GPU: 16 numbers of uint8, on the host."""
+    index = index_of(device, "get_rng_state")
+    return philox.default_generator(Device("cuda", index)).get_state()
+
+
+def set_rng_state(new_state, device=None):
+    """Continue the stream that is drawn on a GPU from a state of `get_rng_state`."""
+    index = index_of(device, "set_rng_state")
+    philox.default_generator(Device("cuda", index)).set_state(new_state)

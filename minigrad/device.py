@@ -46,12 +46,17 @@ def device_of(array):
     return device("cuda", array.device.id) if on_gpu else CPU
 
 
+def here():
+    """The device on which this process computes."""
+    return device("cuda", xp.cuda.runtime.getDevice()) if on_gpu else CPU
+
+
 def check_device(wanted, operation):
     """Refuse a device, or its name, other than the one where this process computes; None is any."""
     if wanted is not None:
-        here, place = device("cuda", xp.cuda.runtime.getDevice()) if on_gpu else CPU, device(wanted)
-        if place.type != here.type or place.index not in (None, here.index or 0):
+        ours, place = here(), device(wanted)
+        if place.type != ours.type or place.index not in (None, ours.index or 0):
             raise RuntimeError(
-                f"{operation}: this process computes on {str(here)!r}, got device {str(place)!r}; "
+                f"{operation}: this process computes on {str(ours)!r}, got device {str(place)!r}; "
                 "MINIGRAD_BACKEND chooses between CPU and GPU, cuda.set_device between GPUs"
             )

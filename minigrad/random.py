@@ -15,6 +15,8 @@ import threading
 
 import numpy as np
 
+from .device import device as Device
+
 _BUFFER = 16 * 624  # words fetched at a time, in whole rounds of the twister
 _CHUNK = 16384  # values worked on at a time, so that temporaries stay in the cache
 _BLOCK = 16  # PyTorch fills 16 normal values or more in blocks of 16, fewer one after the other
@@ -148,12 +150,20 @@ class Generator:
 
     Each draw takes a shape (a tuple) and a NumPy dtype and returns a new contiguous array on the host, filled
     in row-major order. Threads may share a generator. Misuse raises the type of error that PyTorch raises.
+
+    `Generator("cuda")` is one that draws on the GPU, see `philox.DeviceGenerator`.
     """
 
+    _kinds = {}  # of generators, by the type of device
+
+    def __init_subclass__(cls, on):
+        Generator._kinds[on] = cls
+
+    def __new__(cls, device="cpu"):
+        return super().__new__(cls._kinds.get(Device(device).type, cls))
+
     def __init__(self, device="cpu"):
-        if str(device).partition(":")[0] != "cpu":
-            raise RuntimeError(f"Generator: the stream is drawn on the host, on device 'cpu', not {device!r}")
-        self.device = "cpu"
+        self.device = Device("cpu")
         self._lock = threading.RLock()
         self._twister = np.random.MT19937(0)
         self.manual_seed(67280421310721)  # PyTorch's default seed
@@ -165,15 +175,20 @@ class Generator:
 
         The twister sees the low 32 bits only, as in PyTorch.
         """
+        seed = self._checked(seed)
+        with self._lock:
+            np.random.RandomState(self._twister).seed(seed % 2**32)
+            self._restart(seed, untouched=True, next_normal=None)
+        return self
+
+    @staticmethod
+    def _checked(seed):
         if isinstance(seed, bool) or not hasattr(seed, "__index__"):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         seed = operator.index(seed)
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"manual_seed expected a seed in [-2^63, 2^64), but got {seed}")
-        with self._lock:
-            np.random.RandomState(self._twister).seed(seed % 2**32)
-            self._restart(seed % 2**64, untouched=True, next_normal=None)
-        return self
+        return seed % 2**64
 
     def seed(self):
         """Restart the stream at a seed from the operating system and return that seed."""
@@ -219,7 +234,7 @@ class Generator:
 
     def clone_state(self):
         """A new generator in the same state."""
-        clone = Generator()
+        clone = Generator(self.device)
         clone.set_state(self.get_state())
         return clone
 
@@ -269,13 +284,7 @@ class Generator:
 
     def uniform(self, low, high, shape, dtype=np.float32):
         """Uniform on [low, high): `rand` times (high - low) plus low, as `Tensor.uniform_` draws it."""
-        dtype = _float_dtype("uniform_", dtype)
-        largest = float(np.finfo(dtype).max)
-        if not (-largest <= low <= high <= largest and high - low <= largest):
-            raise RuntimeError(
-                "uniform_ expects to return a [from, to) range, with from, to and to - from "
-                f"finite in {dtype}, but found from={low:g}, to={high:g}"
-            )
+        dtype = self._bounded(low, high, dtype)
         low, high = dtype.type(low), dtype.type(high)
         values = self.rand(shape, dtype)
         flat = values.reshape(-1)
@@ -284,6 +293,17 @@ class Generator:
             part[:] = _fused(part, float(high - low), float(low))
             part[part == high] = low  # rounding may have reached the bound
         return values
+
+    @staticmethod
+    def _bounded(low, high, dtype):
+        dtype = _float_dtype("uniform_", dtype)
+        largest = float(np.finfo(dtype).max)
+        if not (-largest <= low <= high <= largest and high - low <= largest):
+            raise RuntimeError(
+                "uniform_ expects to return a [from, to) range, with from, to and to - from "
+                f"finite in {dtype}, but found from={low:g}, to={high:g}"
+            )
+        return dtype
 
     def randn(self, shape, dtype=np.float32):
         """Normal values of mean 0 and standard deviation 1, see `normal`."""
@@ -373,12 +393,7 @@ class Generator:
 
         Where high - low is 2^28 or more, a 64-bit draw takes the place of the word.
         """
-        if dtype != np.int64 or not -(2**63) <= low < high < 2**63:
-            if low >= high:
-                raise RuntimeError(f"random_ expects 'from' to be less than 'to', got {low} >= {high}")
-            smallest, largest = _integer_limits(dtype)
-            if low < smallest or high > min(largest + 1, 2**63 - 1):
-                raise RuntimeError(f"random_: from={low}, to={high} is out of bounds for {np.dtype(dtype)}")
+        self._limited(low, high, dtype)
         count = math.prod(shape)
         many = high - low >= 2**28
         with self._lock:
@@ -393,6 +408,15 @@ class Generator:
         if dtype != np.int64:
             values = values.astype(dtype)
         return values if len(shape) == 1 else values.reshape(shape)
+
+    @staticmethod
+    def _limited(low, high, dtype):
+        if dtype != np.int64 or not -(2**63) <= low < high < 2**63:
+            if low >= high:
+                raise RuntimeError(f"random_ expects 'from' to be less than 'to', got {low} >= {high}")
+            smallest, largest = _integer_limits(dtype)
+            if low < smallest or high > min(largest + 1, 2**63 - 1):
+                raise RuntimeError(f"random_: from={low}, to={high} is out of bounds for {np.dtype(dtype)}")
 
     def randperm(self, n, dtype=np.int64):
         """A permutation of 0 .. n - 1: step i swaps entries i and i + word % (n - i) (Fisher and Yates).
@@ -429,7 +453,22 @@ class Generator:
         dtype; equal ones, such as several of weight 0, in order (in PyTorch in no given order). Several with
         replacement: a float64 uniform each, looked up in the cumulative sum.
         """
-        p = probabilities
+        p = self._weights(probabilities, num_samples, replacement)
+        if num_samples == 1:
+            return (p / self.exponential(1.0, p.shape, p.dtype)).argmax(-1, keepdims=True)
+        if not replacement:
+            order = np.argsort(-p / self.exponential(1.0, p.shape, p.dtype), axis=-1, kind="stable")
+            return order[..., :num_samples].copy()
+        cumulative = np.cumsum(p, axis=-1, dtype=p.dtype)
+        cumulative /= cumulative[..., -1:]
+        unit = self.rand((*p.shape[:-1], num_samples), np.float64)
+        if p.ndim == 1:
+            return cumulative.searchsorted(unit)
+        rows = [row.searchsorted(u) for row, u in zip(cumulative, unit, strict=True)]
+        return np.array(rows, np.int64).reshape(unit.shape)
+
+    @staticmethod
+    def _weights(p, num_samples, replacement):
         if p.dtype not in (np.float32, np.float64):
             raise RuntimeError(f"multinomial only supports float32 and float64 for input, got: {p.dtype}")
         if p.ndim not in (1, 2):
@@ -447,18 +486,7 @@ class Generator:
             raise RuntimeError("multinomial: probability tensor contains either `inf`, `nan` or element < 0")
         if (p.sum(-1) == 0).any():
             raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-        if num_samples == 1:
-            return (p / self.exponential(1.0, p.shape, p.dtype)).argmax(-1, keepdims=True)
-        if not replacement:
-            order = np.argsort(-p / self.exponential(1.0, p.shape, p.dtype), axis=-1, kind="stable")
-            return order[..., :num_samples].copy()
-        cumulative = np.cumsum(p, axis=-1, dtype=p.dtype)
-        cumulative /= cumulative[..., -1:]
-        unit = self.rand((*p.shape[:-1], num_samples), np.float64)
-        if p.ndim == 1:
-            return cumulative.searchsorted(unit)
-        rows = [row.searchsorted(u) for row, u in zip(cumulative, unit, strict=True)]
-        return np.array(rows, np.int64).reshape(unit.shape)
+        return p
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -466,13 +494,21 @@ class Generator:
 # ------------------------------------------------------------------------------------------------------------
 
 default_generator = Generator()
-seed = default_generator.seed
+source = default_generator  # where draws come from that are given no generator, see `cuda.draw_on_device`
+followers = []  # the default generators of GPUs, which are seeded as the default one is
 initial_seed = default_generator.initial_seed
 get_rng_state = default_generator.get_state
 set_rng_state = default_generator.set_state
-seed()
+default_generator.seed()
 
 
 def manual_seed(seed):
-    """Restart the default stream at `seed`, see `Generator.manual_seed`; returns the default generator."""
+    """Restart the default streams at `seed`, see `Generator.manual_seed`; returns the default generator."""
+    for generator in followers:
+        generator.manual_seed(int(seed))
     return default_generator.manual_seed(int(seed))
+
+
+def seed():
+    """Restart the default streams at a seed from the operating system and return that seed."""
+    return manual_seed(secrets.randbits(64)).initial_seed()

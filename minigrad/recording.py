@@ -30,6 +30,7 @@ LARGE = 1 << 16  # bytes; rows beyond this are picked without the copy that NumP
 COPIES = {"copy", "astype", "array", "asarray", "ascontiguousarray"}
 REDUCTIONS = "sum mean max min prod all any argmax argmin cumsum cumprod clip concatenate stack".split()
 DRAWS = "rand uniform randn normal exponential bernoulli dropout_mask randint randperm multinomial".split()
+SEEDING = "manual_seed", "seed", "set_state"
 # functions that return shapes which do not depend on values, beside those that write to an output
 STABLE = {"where", "conv_weight_", "norm", "tile", "roll", "flip", "vecdot", "__pow__", "triu", "tril", "sort", "argsort"}
 STABLE |= {"take", "reduce", "dot", "launch", *COPIES, *REDUCTIONS}
@@ -689,15 +690,17 @@ def replacements():
                 other = partial(noted_as(Recorder.draw, value.__func__), value.__self__)
             if other is not None:
                 found.append((module, name, other))
-    for name in DRAWS:
-        found.append((random.Generator, name, noted_as(Recorder.draw, getattr(random.Generator, name))))
+    for owner in with_subclasses(random.Generator):
+        for name, method in vars(owner).items():
+            if name in DRAWS:
+                found.append((owner, name, noted_as(Recorder.draw, method)))
+            elif name in SEEDING:
+                found.append((owner, name, noting(method, SEEDS)))
     if on_gpu:  # CuPy's own functions do not ask their arguments, and these are called directly: only for such arrays
         found.append((inplace, "Array", Changed))
     for owner in with_subclasses(Optimizer) + with_subclasses(LRScheduler):
         if "step" in vars(owner):
             found.append((owner, "step", noted_as(Recorder.as_it_is, owner.step)))
-    for name in ("manual_seed", "seed", "set_state"):
-        found.append((random.Generator, name, noting(getattr(random.Generator, name), SEEDS)))
     found.append((LRScheduler, "get_last_lr", noting(LRScheduler.get_last_lr, "it asks a schedule for numbers")))
     found += [(Optimizer, "zero_grad", forgetting), (Optimizer, "param_groups", property(read_groups, write_groups))]
     return found

@@ -141,7 +141,7 @@ torch.manual_seed(2 ** 64) -> ValueError: manual_seed expected a seed in [-2^63,
 torch.manual_seed(-2 ** 63 - 1) -> ValueError: manual_seed expected a seed in [-2^63, 2^64), but got
 torch.set_rng_state([1, 2]) -> TypeError: set_state: expected an array of uint8, but got int64
 torch.set_rng_state(torch.zeros(3, dtype=torch.uint8)) -> RuntimeError: set_state: expected 5056 bytes, but got 3
-torch.Generator("mars") -> RuntimeError: Generator: the stream is drawn on the host, on device
+torch.Generator("mars") -> RuntimeError: device: expected cpu or cuda at the start of its name, got 'mars'
 torch.set_default_dtype(torch.int64) -> TypeError: set_default_dtype: only floating-point types are supported
 torch.zeros(2).uniform_(1.0, 0.0) -> RuntimeError: uniform_ expects to return a [from, to) range, with from,
 torch.zeros(2).uniform_(nan, 0.0) -> RuntimeError: uniform_ expects to return a [from, to) range, with from,

@@ -240,7 +240,7 @@ MISUSE = [
     (lambda g: g.set_state(np.zeros(5056)), TypeError, "uint8"),
     (lambda g: g.set_state(np.zeros(5000, np.uint8)), RuntimeError, "5056 bytes, but got 5000"),
     (lambda g: g.set_state(np.zeros(5056, np.uint8)), RuntimeError, "invalid mt19937 state"),
-    (lambda g: Generator("cuda"), RuntimeError, "cuda"),
+    (lambda g: Generator("mars"), RuntimeError, "mars"),
     (lambda g: g.rand((2,), np.int64), TypeError, "rand: .* got int64"),
     (lambda g: g.randn((2,), np.float16), TypeError, "normal_: .* got float16"),
     (lambda g: g.normal(0, -1, (0,)), RuntimeError, r"std >= 0.0, but found std -1$"),

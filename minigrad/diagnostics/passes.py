@@ -2,8 +2,8 @@
 
 import contextlib
 
+from .. import random
 from ..autograd import no_grad
-from ..random import default_generator
 
 
 @contextlib.contextmanager
@@ -12,7 +12,7 @@ def traceless(model, tensors):
     training = [(module, module.training) for module in model.modules()]
     registries = [(module, dict(module._buffers)) for module in model.modules()]
     kept = [(tensor, tensor.array, tensor.array.copy()) for tensor in [*tensors, *model.buffers()]]
-    state = default_generator.get_state()
+    streams = [(stream, stream.get_state()) for stream in {random.default_generator, random.source}]
     try:
         with no_grad():
             yield
@@ -26,4 +26,5 @@ def traceless(model, tensors):
         for tensor, array, values in kept:
             tensor.array = array
             array[...] = values
-        default_generator.set_state(state)
+        for stream, state in streams:
+            stream.set_state(state)

@@ -6,8 +6,10 @@ from ..backend import asarray, to_numpy
 
 
 def generators(model, data):
-    """{name: generator}: the default one, and those held by the model's modules, the loaders and what these read from."""
+    """{name: generator}: the default ones, and those held by the model's modules, the loaders and what these read from."""
     found = {"default": random.default_generator}
+    if random.source is not random.default_generator:
+        found["cuda"] = random.source
     holders = [(f"model.{name}", module) for name, module in model.named_modules()]
     for part in ("train", "validation"):
         loader = getattr(data, part)

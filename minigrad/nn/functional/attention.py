@@ -3,6 +3,7 @@
 import functools
 import math
 
+from ... import random
 from ...autograd import primitive, wrap
 from ...backend import asarray, constant, row_maxima, row_sums, xp
 from ...ops.elementwise import boolean
@@ -11,7 +12,7 @@ from ...ops.linalg import matmul
 from ...ops.reduce import softmax_, sum_
 from ...ops.shape import transpose
 from .activation import floating
-from .dropout import check_probability, dropout, dropout_mask
+from .dropout import check_probability, dropout
 
 
 @functools.lru_cache(16)
@@ -104,7 +105,7 @@ def scaled_dot_product_attention(
         weights = attention_weights(matmul(query * scale, transpose(key, -2, -1)), attn_mask)
         return matmul(dropout(weights, dropout_p), value)
     mask, seeing = (attn_mask, None) if is_causal or attn_mask is None else additive(attn_mask, q.dtype)
-    keep = asarray(dropout_mask(dropout_p, (*q.shape[:-1], k.shape[-2]), q.dtype)) if dropout_p else None
+    keep = asarray(random.source.dropout_mask(dropout_p, (*q.shape[:-1], k.shape[-2]), q.dtype)) if dropout_p else None
     y = attention_(query, key, value, mask if mask is None else mask.array, keep, scale)
     return y if seeing is None else y * wrap(seeing)
 

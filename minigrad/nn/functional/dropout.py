@@ -1,15 +1,13 @@
-"""Dropout: random zeros in training, drawn as torch draws them on the CPU."""
+"""Dropout: random zeros in training, drawn as torch draws them on the CPU, or on the GPU by `cuda.draw_on_device`."""
 
 import warnings
 
+from ... import random
 from ...autograd import wrap
 from ...backend import asarray
 from ...ops.inplace import store
 from ...ops.layout import arranged, images_last
-from ...random import default_generator
 from .activation import floating
-
-dropout_mask = default_generator.dropout_mask
 
 
 def memory_order(array):
@@ -27,12 +25,12 @@ def dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0:
         return input
     if images_last(x):
-        mask = arranged(asarray(dropout_mask(p, x.shape, x.dtype)))
+        mask = arranged(asarray(random.source.dropout_mask(p, x.shape, x.dtype)))
     elif x.flags.c_contiguous:
-        mask = dropout_mask(p, x.shape, x.dtype)
+        mask = random.source.dropout_mask(p, x.shape, x.dtype)
     else:  # the zeros are drawn in the order of memory
         order = memory_order(x)
-        mask = dropout_mask(p, tuple(x.shape[i] for i in order), x.dtype)
+        mask = random.source.dropout_mask(p, tuple(x.shape[i] for i in order), x.dtype)
         mask = mask.transpose(sorted(range(x.ndim), key=order.__getitem__))
     return masked(input, mask, inplace)
 
@@ -54,7 +52,7 @@ def channel_dropout(input, p, training, inplace):
     x = floating(input, "dropout").array
     if not training or p == 0:
         return input
-    mask = dropout_mask(p, (*x.shape[:2], *[1] * (x.ndim - 2)), x.dtype)
+    mask = random.source.dropout_mask(p, (*x.shape[:2], *[1] * (x.ndim - 2)), x.dtype)
     return masked(input, mask, inplace)
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Generic, TypeVar
 
 from ...autograd import Variable
-from ...creation import randperm
+from .sampler import host_generator
 
 Sample = TypeVar("Sample", covariant=True)
 
@@ -115,5 +115,5 @@ def random_split(dataset, lengths, generator=None):
             warnings.warn(f"random_split: got an empty data set, the lengths are {lengths}", stacklevel=2)
     if sum(lengths) != len(dataset) or min(lengths, default=0) < 0:
         raise ValueError(f"random_split: expected lengths of sum {len(dataset)}, got {list(lengths)}")
-    indices = randperm(len(dataset), generator=generator).tolist()
+    indices = host_generator(generator, "random_split").randperm(len(dataset)).tolist()
     return [Subset(dataset, indices[end - length : end]) for end, length in zip(accumulate(lengths), lengths)]

@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from ... import random
-from ...creation import as_tensor, generator_of, multinomial, randint, randperm
+from ...creation import as_tensor, generator_of, operand
 from ...tensor import float64
 
 Index = TypeVar("Index", covariant=True)
@@ -54,13 +54,14 @@ class RandomSampler(Sampler[int]):
         generator = self.generator
         if generator is None:
             generator = random.Generator().manual_seed(draw_seed())
+        generator = host_generator(generator, "randint" if self.replacement else "randperm")
         if self.replacement:
             for start in range(0, self.num_samples, 32):  # torch draws 32 at a time
-                yield from randint(n, (min(32, self.num_samples - start),), generator=generator).tolist()
+                yield from generator.randint(0, n, (min(32, self.num_samples - start),)).tolist()
             return
         for _ in range(self.num_samples // n):
-            yield from randperm(n, generator=generator).tolist()
-        yield from randperm(n, generator=generator).tolist()[: self.num_samples % n]
+            yield from generator.randperm(n).tolist()
+        yield from generator.randperm(n).tolist()[: self.num_samples % n]
 
     def __len__(self):
         return self.num_samples
@@ -73,7 +74,7 @@ class SubsetRandomSampler(Sampler[int]):
         self.indices, self.generator = indices, generator
 
     def __iter__(self):
-        for i in randperm(len(self.indices), generator=self.generator).tolist():
+        for i in host_generator(self.generator, "randperm").randperm(len(self.indices)).tolist():
             yield self.indices[i]
 
     def __len__(self):
@@ -93,8 +94,8 @@ class WeightedRandomSampler(Sampler[int]):
         self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
 
     def __iter__(self):
-        drawn = multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
-        yield from drawn.tolist()
+        generator = host_generator(self.generator, "multinomial")
+        yield from generator.multinomial(operand(self.weights, generator), self.num_samples, self.replacement).tolist()
 
     def __len__(self):
         return self.num_samples
@@ -124,7 +125,12 @@ def check_count(name, value):
         raise ValueError(f"{name} should be a positive integer value, but got {name}={value}")
 
 
+def host_generator(generator, operation):
+    """A generator for indices, which the host reads: the default one is the host's, whatever `cuda.draw_on_device` says."""
+    return random.default_generator if generator is None else generator_of(generator, operation)
+
+
 def draw_seed(generator=None):
     """A seed in [0, 2^63), from the default generator unless another is given."""
-    generator = generator_of(generator, "draw_seed")
+    generator = host_generator(generator, "draw_seed")
     return int(generator.randint(-(2**63), 2**63 - 1, (1,))[0]) % 2**63  # takes a whole 64-bit draw
