@@ -4,6 +4,7 @@ This file alone says which library holds the numbers. Everything above it writes
 whatever NumPy and CuPy do differently has a function here.
 """
 
+import collections
 import contextlib
 import functools
 import importlib
@@ -48,9 +49,37 @@ COMPARABLE = *RAW, np.ndarray  # an array of the host beside one of the GPU is a
 NUMBERS = {float: np.dtype("float32"), int: np.dtype("int64"), bool: np.dtype("bool")}
 
 
+crossings = collections.Counter()  # between host and GPU: arrays sent "to device" and "to host", and "waits" of the host
+
+
 def asarray(value, dtype=None):
     """The value as an array of the active library; a host array is moved to the GPU, never the other way."""
+    if on_gpu:
+        sent(value)
     return xp.asarray(value, dtype)
+
+
+def copied(value, dtype=None):
+    """The same, but always in new memory, in C order."""
+    if on_gpu:
+        sent(value)
+    return xp.array(value, dtype=dtype, copy=True, order="C")
+
+
+def sent(value):
+    """Count what goes to the GPU where it comes from the host; a single number travels with the call of a kernel."""
+    if isinstance(value, (np.ndarray, list, tuple)) and np.ndim(value) and np.size(value):
+        crossings["to device"] += 1
+
+
+def waited(fetched=0):
+    """To be called where the host has waited for the GPU: counts that, and raises what kernels have noted meanwhile.
+
+    `fetched`: how many arrays or numbers came to the host.
+    """
+    crossings["waits"] += 1
+    crossings["to host"] += fetched
+    raise_noted()
 
 
 def to_numpy(array):
@@ -58,15 +87,15 @@ def to_numpy(array):
     if not on_gpu:
         return np.asarray(array)
     array = xp.asnumpy(array)
-    raise_noted()
+    waited(fetched=1)
     return array
 
 
 def item(array):
     """The one element of an array as a Python number; under CuPy see `to_numpy`."""
     value = array.item()
-    if on_gpu:
-        raise_noted()
+    if on_gpu and not isinstance(array, np.generic):
+        waited(fetched=1)
     return value
 
 
@@ -74,8 +103,24 @@ def tolist(array):
     """The array as nested lists of Python numbers, a number where it has no dimensions; under CuPy see `to_numpy`."""
     values = array.tolist()
     if on_gpu:
-        raise_noted()
+        waited(fetched=1)
     return values
+
+
+def nonzero(array):
+    """NumPy's `nonzero`; on a GPU the host waits for how many there are."""
+    found = xp.nonzero(array)
+    if on_gpu:
+        waited()
+    return found
+
+
+def unique(array, **options):
+    """NumPy's `unique`; on a GPU the host waits for how many there are."""
+    found = xp.unique(array, **options)
+    if on_gpu:
+        waited()
+    return found
 
 
 _constants = {}
@@ -143,7 +188,11 @@ def scatter_add(array, index, values):
 def counts(index, weights=None, minlength=0):
     """NumPy's `bincount`; CuPy's has no answer where there is nothing to count."""
     if index.size:
-        return xp.bincount(index, weights, minlength)
+        found = xp.bincount(index, weights, minlength)
+        if on_gpu:  # for the smallest and the largest
+            waited()
+            waited()
+        return found
     return xp.zeros(minlength, "int64" if weights is None else "float64")
 
 
@@ -155,7 +204,7 @@ def positions(found):
 def within(index, size):
     """Whether every value of a flat int64 array is in [0, size); on a GPU the answer waits for the device."""
     if on_gpu:
-        return not index.size or bool((index.min() >= 0) & (index.max() < size))
+        return not index.size or bool(item((index.min() >= 0) & (index.max() < size)))
     try:  # two calls that check as they go cost a quarter of min and max
         _places(size).take(index)  # refuses what is too large, but counts negative numbers from the end
         np.bincount(index)  # refuses negative numbers
@@ -343,7 +392,7 @@ def launched():
     """
     if LAUNCH_BLOCKING:
         xp.cuda.Device().synchronize()
-        raise_noted()
+        waited()
 
 
 LAUNCH_BLOCKING = os.environ.get("MINIGRAD_LAUNCH_BLOCKING", "0") == "1"

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import random
 from .autograd import Variable, wrap
-from .backend import NUMBERS, asarray, canonical, to_numpy, xp
+from .backend import NUMBERS, asarray, canonical, copied, item, to_numpy, xp
 from .device import check_device
 from .ops import elementwise, inplace
 from .ops.elementwise import as_dtype, fitting, float32, float64, int64, mismatch, result_type
@@ -68,7 +68,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     elif not isinstance(data, (np.ndarray, np.generic, xp.ndarray)):
         data = from_python(data, dtype)
     dtype = dtype_of(data.dtype, "tensor") if dtype is None else dtype
-    return made(canonical(xp.array(data, dtype=dtype, copy=True, order="C")), requires_grad)
+    return made(canonical(copied(data, dtype)), requires_grad)
 
 
 def from_python(data, dtype):
@@ -320,7 +320,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
     if dtype.kind != "f" or isinstance(mean, Variable) and mean.array.dtype.kind != "f":
         raise NotImplementedError(f"normal: not defined for {mean.dtype if isinstance(mean, Variable) else dtype}")
     mean, std = (operand(x, generator) if isinstance(x, Variable) else np.asarray(x)[()] for x in (mean, std))
-    if (std < 0).any():
+    if item((std < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     try:
         shape = np.broadcast_shapes(mean.shape, std.shape)

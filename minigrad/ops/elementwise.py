@@ -16,6 +16,8 @@ from ..backend import (
     column_sums,
     constant,
     expanded,
+    item,
+    nonzero,
     overflow_expected,
     rectified,
     tanh_gradient,
@@ -303,7 +305,7 @@ def divisors(a, b, operation):
     """Refuse what has no quotient: booleans, and integers divided by zero."""
     if a.dtype.kind == "b":
         raise NotImplementedError(f"{operation}: not defined for bool")
-    if a.dtype.kind != "f" and (b == 0).any():
+    if a.dtype.kind != "f" and item((b == 0).any()):
         raise RuntimeError(f"ZeroDivisionError: {operation} of integers by zero")
 
 
@@ -459,7 +461,7 @@ def lerp(input, end, weight):
 def power(a, b):
     if a.dtype.kind == "b":
         raise NotImplementedError("pow: not defined for bool")
-    if a.dtype.kind != "f" and (b < 0).any():
+    if a.dtype.kind != "f" and item((b < 0).any()):
         raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
     return xp.power(a, b)
 
@@ -909,7 +911,7 @@ def where(condition, input=None, other=None):
     if not isinstance(condition, Variable):
         raise TypeError(f"where(): expected the condition to be a Tensor, got {type(condition).__name__}")
     if input is None and other is None:
-        return tuple(wrap(index) for index in xp.nonzero(condition.array))
+        return tuple(wrap(index) for index in nonzero(condition.array))
     if condition.array.dtype != boolean:
         raise RuntimeError(f"where: expected condition to be a boolean tensor, got {condition.array.dtype}")
     dtype = result_type(operand(input, "where"), operand(other, "where"))
@@ -1054,7 +1056,7 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
 def equal(input, other):
     """Whether two tensors have the same shape and equal elements: a Python bool."""
     a, b = raw_of(input, "equal"), raw_of(other, "equal")
-    return a.shape == b.shape and bool((a == b).all())
+    return a.shape == b.shape and bool(item((a == b).all()))
 
 
 def raw_of(x, operation):

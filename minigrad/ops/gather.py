@@ -2,6 +2,7 @@
 
 import functools
 
+from .. import backend
 from ..autograd import Variable, wrap
 from ..backend import Fault, xp
 from .elementwise import NUMBERS, as_dtype, boolean
@@ -132,19 +133,19 @@ def masked_select(input, mask):
     if mask.array.dtype != boolean:
         raise RuntimeError(f"masked_select: expected BoolTensor for mask, got {mask.array.dtype}")
     x, mask = broadcast_tensors(lifted(input), mask)
-    return pick_(x, xp.nonzero(mask.array))
+    return pick_(x, backend.nonzero(mask.array))
 
 
 def nonzero(input, *, as_tuple=False):
     """The indices of the elements that are not zero: int64 (n, rank), or with `as_tuple` one vector a dimension."""
     if as_tuple:
-        return tuple(wrap(index) for index in xp.nonzero(lifted(input).array))
+        return tuple(wrap(index) for index in backend.nonzero(lifted(input).array))
     return argwhere(input)
 
 
 def argwhere(input):
     """The indices of the elements that are not zero, one row for each: int64 (n, rank)."""
-    found = xp.nonzero(lifted(input).array)
+    found = backend.nonzero(lifted(input).array)
     return wrap(xp.stack(found, 1)[:, : input.array.ndim])
 
 
@@ -217,5 +218,5 @@ def index_fill(input, dim, index, value):
     x = lifted(input)
     n = x.array.shape[dim]
     check_range(at, n, NOT_FILLED, late=False)
-    at = xp.unique(at % n)  # what is named twice is filled once
+    at = backend.unique(at % n)  # what is named twice is filled once
     return lowered(put(x, value, (*(ALL,) * dim, at)), input)

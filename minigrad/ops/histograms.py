@@ -4,7 +4,7 @@ import math
 from collections import namedtuple
 
 from ..autograd import Variable, wrap
-from ..backend import counts, xp
+from ..backend import counts, item, xp
 from .elementwise import int64
 from .reduce import floating
 from .shape import integer
@@ -91,7 +91,7 @@ def bincount(input, weights=None, minlength=0):
     The result is as long as the largest value needs, and `minlength` at least.
     """
     values = input.array
-    if values.dtype.kind not in "iu" or values.ndim != 1 or values.size and int(values.min()) < 0:
+    if values.dtype.kind not in "iu" or values.ndim != 1 or values.size and item(values.min()) < 0:
         raise RuntimeError(f"bincount: expected a vector of integers >= 0, got {values.dtype} of shape {values.shape}")
     if integer(minlength, "bincount") < 0:
         raise RuntimeError(f"bincount: minlength should be >= 0, got {minlength}")

@@ -5,7 +5,7 @@ import math
 import operator
 
 from ..autograd import Variable, primitive, view
-from ..backend import REFUSES, Array, Fault, asarray, launched, note, on_gpu, scatter_add, within, xp
+from ..backend import REFUSES, Array, Fault, asarray, launched, nonzero, note, on_gpu, scatter_add, within, xp
 from ..kernels import ENABLED, Kernel, fusible, launch
 from .elementwise import boolean, int64, sum_to
 
@@ -300,7 +300,7 @@ def parse(index, shape, late=False):
                     f"tensor {list(shape)}"
                 )
             basic.extend([ALL] * i.ndim or [None])  # a mask without dimensions is one over a new dimension of size 1
-            advanced.extend(xp.nonzero(i if i.ndim else i.reshape(1)))
+            advanced.extend(nonzero(i if i.ndim else i.reshape(1)))
             dim += i.ndim
             continue
         if isinstance(i, Array):

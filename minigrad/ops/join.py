@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 from ..autograd import Variable, primitive, view, wrap
-from ..backend import xp
+from ..backend import item, xp
 from .elementwise import as_dtype, copied, result_type
 from .gather import index_select
 from .index import slice_
@@ -250,7 +250,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         raise RuntimeError(
             f"{name}: expected an int or integers for each of the {size} slices, got {counts.dtype} {counts.shape}"
         )
-    if counts.size and int(counts.min()) < 0:
+    if counts.size and item(counts.min()) < 0:
         raise RuntimeError(f"{name}: repeats must be non-negative, got {int(counts.min())}")
     stops = xp.cumsum(xp.broadcast_to(counts.reshape(-1), (size,)))
     total = int(stops[-1]) if size else 0

@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 
+from .. import backend
 from ..autograd import Variable, primitive, wrap
 from ..backend import xp
 from .elementwise import boolean, int64
@@ -98,7 +99,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     """
     array = input.array
     dim = None if dim is None else dim_of(dim, array.ndim, "unique")
-    values, inverse, counts = xp.unique(array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
+    values, inverse, counts = backend.unique(array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
     inverse = inverse.reshape(array.shape if dim is None else -1)
     wanted = (values, True), (inverse, return_inverse), (counts, return_counts)
     results = tuple(wrap(result) for result, want in wanted if want)

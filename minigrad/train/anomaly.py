@@ -8,7 +8,7 @@ import weakref
 
 from .. import autograd
 from ..autograd import Rule, Variable
-from ..backend import RAW, unwarned, xp
+from ..backend import RAW, item, unwarned, xp
 from ..nn.module import Module
 from .callback import Callback
 
@@ -166,11 +166,11 @@ def has(value, kind):
         return math.isnan(value) if kind == "nan" else math.isinf(value)
     if not isinstance(value, RAW) or value.dtype.kind != "f":
         return False
-    return bool((xp.isnan if kind == "nan" else xp.isinf)(value).any())
+    return item((xp.isnan if kind == "nan" else xp.isinf)(value).any())
 
 
 def amount(array, kind):
-    count = int((xp.isnan if kind == "nan" else xp.isinf)(array).sum())
+    count = item((xp.isnan if kind == "nan" else xp.isinf)(array).sum())
     return f"{kind} in {count} of {array.size} values"
 
 

@@ -3,7 +3,7 @@
 import math
 
 from ...autograd import changed, primitive, wrap
-from ...backend import Fault, counts, xp
+from ...backend import Fault, counts, item, unique, xp
 from ...ops.elementwise import add, int64
 from ...ops.fused import linear_
 from ...ops.index import add_rows, check_range, rows
@@ -87,7 +87,7 @@ def padding(index, size):
 
 
 def limit_rows(weight, index, max_norm, norm_type):
-    used = xp.unique(index)
+    used = unique(index)
     picked = weight.array[used]
     norms = (xp.abs(picked) ** norm_type).sum(1, keepdims=True) ** (1 / norm_type)
     weight.array[used] = xp.where(norms > max_norm, picked * (max_norm / (norms + 1e-7)), picked)
@@ -102,7 +102,7 @@ def one_hot(tensor, num_classes=-1):
     index = tensor.array
     if index.dtype != int64:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type int64, got {index.dtype}")
-    classes = (int(index.max()) + 1 if index.size else 0) if num_classes == -1 else integer(num_classes, "one_hot")
+    classes = (item(index.max()) + 1 if index.size else 0) if num_classes == -1 else integer(num_classes, "one_hot")
     if classes <= 0 and not index.size:
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
     check_range(index, max(classes, 0), NOT_A_CLASS)

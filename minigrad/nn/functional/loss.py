@@ -5,7 +5,7 @@ import math
 import warnings
 
 from ...autograd import Variable, primitive, wrap
-from ...backend import Fault, constant, within, xp
+from ...backend import Fault, constant, item, on_gpu, within, xp
 from ...kernels import ENABLED, fusible
 from ...ops.elementwise import (
     abs,
@@ -193,7 +193,7 @@ def negative_likelihood(log_p, y, counted, weight, reduction, label_smoothing, o
     losses = reshape_(gather_(log_p, along(xp.expand_dims(y, dim), dim)), y.shape)
     if label_smoothing:
         losses = losses * (1 - label_smoothing) + sum(log_p, dim) * (label_smoothing / x.shape[dim])
-    losses = -losses if counted.all() else -masked_fill(losses, wrap(~counted), 0.0)
+    losses = -losses if not on_gpu and counted.all() else -masked_fill(losses, wrap(~counted), 0.0)
     if reduction != "mean":
         return reduced(losses, reduction, operation)
     share = counted if weight is None else weight.array.take(y) * counted
@@ -233,7 +233,7 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     """
     same_shape(input, target, "binary_cross_entropy")
     for name, x in (("input", input.array), ("target", target.array)):
-        if not ((x >= 0) & (x <= 1)).all():
+        if not item(((x >= 0) & (x <= 1)).all()):
             raise RuntimeError(f"binary_cross_entropy: all elements of {name} should be between 0 and 1")
     if input.array.dtype != target.array.dtype:
         raise RuntimeError(
