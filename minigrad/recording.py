@@ -20,7 +20,7 @@ from functools import partial, partialmethod
 
 from . import autograd, backend, kernels, random
 from .autograd import Leaf, Variable
-from .backend import Array, error_actions, on_gpu, raise_errors, xp
+from .backend import Array, asarray, error_actions, on_gpu, raise_errors, xp
 from .ops import conv, inplace
 from .optim.lr_scheduler import LRScheduler
 from .optim.optimizer import Optimizer
@@ -103,7 +103,7 @@ class Draw:
 
     def __call__(self):
         self.last = self.function(*self.args, **self.kwargs)
-        self.out[...] = xp.asarray(self.last)
+        self.out[...] = asarray(self.last)
 
 
 # -------------------------------------------------------------------------------------------------- traced arrays
