@@ -2,13 +2,12 @@
 
 from functools import partial
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmarks import peers
 from benchmarks.limit import chain as limit
-from benchmarks.workload import Way, Workload, compiled, in_phases, library_draw, numpy_draw, register
+from benchmarks.workload import Way, Workload, compiled, in_phases, library_draw, numpy_draw, register, starting_point
 
 ROUNDS = 250  # of four operations
 CONSTANTS = SCALE, UP, DOWN = 1.0001, 0.0002, 0.0001
@@ -18,16 +17,8 @@ LEARNING_RATE = 0.02
 def problem(size):
     """The numbers that the chain starts from and that training lowers; ReLU stops some of them."""
     x = np.linspace(1, -0.5, size, dtype=np.float32)
-    return SimpleNamespace(
-        parameters=[x],
-        constants=CONSTANTS,
-        rounds=ROUNDS,
-        inputs=np.zeros(1),  # a minibatch of nothing, for ways that fetch one whatever they train
-        targets=np.zeros(1, np.int64),
-        examples=1,
-        batch=1,
-        learning_rate=LEARNING_RATE * size,
-    )
+    nothing = np.zeros(1), np.zeros(1, np.int64)  # a minibatch for ways that fetch one whatever they train
+    return starting_point(*nothing, [x], 1, LEARNING_RATE * size, constants=CONSTANTS, rounds=ROUNDS)
 
 
 def tensors(package, problem):

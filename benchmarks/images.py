@@ -23,7 +23,7 @@ def training_images():
     return datasets.mnist(dtype=np.float32, normalize=True).train
 
 
-def problem(batch_norm):
+def problem(batch_norm, batch=BATCH):
     """The training images and initial parameters: Kaiming's for convolutions, zero biases."""
     train = training_images()
     rng = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def problem(batch_norm):
     features = LAYERS[-1][1]
     parameters += [rng.uniform(-1, 1, (CLASSES, features)) / features**0.5, np.zeros(CLASSES)]
     inputs, targets, learning_rate = train.images.numpy(), train.labels.numpy(), 0.1 if batch_norm else 0.4
-    return starting_point(inputs, targets, parameters, BATCH, learning_rate, layers=LAYERS, batch_norm=batch_norm)
+    return starting_point(inputs, targets, parameters, batch, learning_rate, layers=LAYERS, batch_norm=batch_norm)
 
 
 def modules(package, problem):
@@ -80,7 +80,7 @@ def by_hand(problem):
     *convolutions, W, b = parameters
     per_layer = len(convolutions) // len(LAYERS)
     running = [(np.zeros(outputs, np.float32), np.ones(outputs, np.float32)) for _, outputs, _, _ in LAYERS]
-    rows, everywhere = np.arange(BATCH), (0, 2, 3)
+    rows, everywhere = np.arange(problem.batch), (0, 2, 3)
 
     def phases(indices):
         h, kept = X[indices], []
@@ -88,7 +88,7 @@ def by_hand(problem):
             weight, *rest = convolutions[number * per_layer : (number + 1) * per_layer]
             cols, shape = columns(h, kernel, padding), h.shape
             side = (shape[2] + 2 * padding - kernel) // STRIDE + 1
-            h = (weight.reshape(outputs, -1) @ cols).reshape(outputs, BATCH, side, side).transpose(1, 0, 2, 3)
+            h = (weight.reshape(outputs, -1) @ cols).reshape(outputs, problem.batch, side, side).transpose(1, 0, 2, 3)
             normalised = std = None
             if problem.batch_norm:
                 gain, bias = rest
@@ -113,7 +113,7 @@ def by_hand(problem):
 
         dlogits = exponentials / totals
         dlogits[rows, labels] -= 1
-        dlogits /= BATCH
+        dlogits /= problem.batch
         gradients = [dlogits.T @ pooled, dlogits.sum(0)]
         dh = (dlogits @ W)[:, :, None, None] / (h.shape[2] * h.shape[3]) * np.ones_like(h)
         for number in reversed(range(len(LAYERS))):

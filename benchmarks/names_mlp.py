@@ -52,10 +52,11 @@ def problem(batch_norm):
 def tensors(package, problem):
     """The course's own lines: tensor expressions, in minigrad or PyTorch by the name of the package."""
     library, F = import_module(package), import_module(package + ".nn.functional")
-    X, Y = library.tensor(problem.inputs), library.tensor(problem.targets)
-    parameters = [library.tensor(parameter, requires_grad=True) for parameter in problem.parameters]
+    tensor = partial(library.tensor, device=problem.device)
+    X, Y = tensor(problem.inputs), tensor(problem.targets)
+    parameters = [tensor(parameter, requires_grad=True) for parameter in problem.parameters]
     C, W1, *middle, W2, b2 = parameters
-    running_mean, running_std = library.zeros((1, HIDDEN)), library.ones((1, HIDDEN))
+    running_mean, running_std = tensor(np.zeros((1, HIDDEN), np.float32)), tensor(np.ones((1, HIDDEN), np.float32))
 
     def phases(indices):
         nonlocal running_mean, running_std
@@ -86,7 +87,7 @@ def tensors(package, problem):
         for p in parameters:
             p.data += -LEARNING_RATE * p.grad
 
-    return in_phases(library_draw(library, problem), phases, library.tensor)
+    return in_phases(library_draw(library, problem), phases, tensor)
 
 
 def modules(package, problem):

@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from benchmarks.limit import mlp as limit
 from benchmarks.memory import peak_megabytes
 from benchmarks.report import heading, machine, number, write_json
 from benchmarks.timing import measure, spread
-from benchmarks.workload import Way, Workload, in_phases, numpy_draw, train_modules
+from benchmarks.workload import Way, Workload, in_phases, numpy_draw, starting_point, train_modules
 
 FORMAT = "minigrad scaling 1"
 CLASSES, LEARNING_RATE = 10, 0.01
@@ -33,14 +32,8 @@ def problem(width, batch, depth):
     examples, parameters = max(batch, 256), []
     for ins, outs in pairwise([width] * depth + [CLASSES]):
         parameters += [rng.standard_normal((outs, ins), np.float32) * np.float32(ins**-0.5), np.zeros(outs, np.float32)]
-    return SimpleNamespace(
-        inputs=rng.standard_normal((examples, width), np.float32),
-        targets=rng.integers(0, CLASSES, examples),
-        parameters=parameters,
-        examples=examples,
-        batch=batch,
-        learning_rate=LEARNING_RATE,
-    )
+    inputs, targets = rng.standard_normal((examples, width), np.float32), rng.integers(0, CLASSES, examples)
+    return starting_point(inputs, targets, parameters, batch, LEARNING_RATE)
 
 
 def modules(package, problem):

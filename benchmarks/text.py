@@ -8,13 +8,13 @@ VOCABULARY, LENGTH, STRIDE = 27, 32, 8
 
 
 @lru_cache(1)
-def windows():
-    """Windows of text as indices, (count, LENGTH), and the character after each of theirs; "." is 0 and ends a name."""
+def windows(length=LENGTH):
+    """Windows of text as indices, (count, length), and the character after each of theirs; "." is 0 and ends a name."""
     from minigrad import datasets
 
     text = ".".join(["", *datasets.split(datasets.names())[0], ""])
     indices = np.maximum(np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - (ord("a") - 1), 0)
-    both = np.lib.stride_tricks.sliding_window_view(indices, LENGTH + 1)[::STRIDE]
+    both = np.lib.stride_tricks.sliding_window_view(indices, length + 1)[::STRIDE]
     return np.ascontiguousarray(both[:, :-1]), np.ascontiguousarray(both[:, 1:])
 
 

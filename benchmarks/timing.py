@@ -36,7 +36,21 @@ def turn(trainer, steps):
     return total / steps, (forward / steps, backward / steps, (total - forward - backward) / steps)
 
 
-def measure(trainers, rounds):
+def device_turn(trainer_and_clock, steps):
+    """Seconds per step over some steps: those between two events on the device, and those the host was busy with it.
+
+    `trainer_and_clock`: beside the trainer, `mark()`, which gives an event of now, and `seconds(start, stop)`, which waits
+    for both.
+    """
+    trainer, clock = trainer_and_clock
+    start, begin = clock.mark(), time.perf_counter()
+    for _ in range(steps):
+        trainer.step(trainer.draw())
+    host, stop = time.perf_counter() - begin, clock.mark()
+    return clock.seconds(start, stop) / steps, host / steps
+
+
+def measure(trainers, rounds, turn=turn):
     """What `turn` gives for every way in each of the quiet rounds; the ways take turns within a round.
 
     Other work on the machine only ever adds time, so the slower half of the rounds is left out.

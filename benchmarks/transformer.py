@@ -13,44 +13,50 @@ BATCH, LEARNING_RATE, EPS = 32, 0.1, 1e-5
 PER_LAYER = 12  # parameters: norm, query-key-value, projection, norm, up, down; each a weight and a bias
 
 
-def problem():
-    """Windows of text, and initial parameters in the order and shapes of torch's modules."""
-    inputs, targets = text.windows()
+def problem(layers=LAYERS, width=WIDTH, heads=HEADS, batch=BATCH, length=text.LENGTH):
+    """Windows of text, and initial parameters in the order and shapes of torch's modules.
+
+    The ways in NumPy are written for the sizes above.
+    """
+    inputs, targets = text.windows(length)
+    hidden = HIDDEN // WIDTH * width
     rng = np.random.default_rng(0)
 
     def linear(outputs, ins):
         return [rng.uniform(-1, 1, (outputs, ins)) / ins**0.5, rng.uniform(-1, 1, outputs) / ins**0.5]
 
     def norm():
-        return [np.ones(WIDTH), np.zeros(WIDTH)]
+        return [np.ones(width), np.zeros(width)]
 
-    parameters = [rng.standard_normal((rows, WIDTH)) * 0.5 for rows in (text.VOCABULARY, text.LENGTH)]
-    for _ in range(LAYERS):
-        parameters += [*norm(), *linear(3 * WIDTH, WIDTH), *linear(WIDTH, WIDTH)]
-        parameters += [*norm(), *linear(HIDDEN, WIDTH), *linear(WIDTH, HIDDEN)]
-    parameters += [*norm(), *linear(text.VOCABULARY, WIDTH)]
-    return starting_point(inputs, targets, parameters, BATCH, LEARNING_RATE, heads=HEADS)
+    parameters = [rng.standard_normal((rows, width)) * 0.5 for rows in (text.VOCABULARY, length)]
+    for _ in range(layers):
+        parameters += [*norm(), *linear(3 * width, width), *linear(width, width)]
+        parameters += [*norm(), *linear(hidden, width), *linear(width, hidden)]
+    parameters += [*norm(), *linear(text.VOCABULARY, width)]
+    sizes = {"layers": layers, "width": width, "heads": heads, "hidden": hidden, "length": length}
+    return starting_point(inputs, targets, parameters, batch, LEARNING_RATE, **sizes)
 
 
 def modules(package, problem):
     """The network from layers and an optimiser, in minigrad or PyTorch by the name of the package."""
     library = import_module(package)
     nn, F = import_module(package + ".nn"), import_module(package + ".nn.functional")
+    width = problem.width
 
     class Block(nn.Module):
         def __init__(self):
             super().__init__()
-            self.norm1 = nn.LayerNorm(WIDTH)
-            self.query_key_value = nn.Linear(WIDTH, 3 * WIDTH)
-            self.projection = nn.Linear(WIDTH, WIDTH)
-            self.norm2 = nn.LayerNorm(WIDTH)
-            self.up = nn.Linear(WIDTH, HIDDEN)
-            self.down = nn.Linear(HIDDEN, WIDTH)
+            self.norm1 = nn.LayerNorm(width)
+            self.query_key_value = nn.Linear(width, 3 * width)
+            self.projection = nn.Linear(width, width)
+            self.norm2 = nn.LayerNorm(width)
+            self.up = nn.Linear(width, problem.hidden)
+            self.down = nn.Linear(problem.hidden, width)
 
         def forward(self, x):
             B, T, C = x.shape
-            parts = self.query_key_value(self.norm1(x)).split(WIDTH, dim=2)
-            q, k, v = (part.view(B, T, HEADS, C // HEADS).transpose(1, 2) for part in parts)
+            parts = self.query_key_value(self.norm1(x)).split(width, dim=2)
+            q, k, v = (part.view(B, T, problem.heads, C // problem.heads).transpose(1, 2) for part in parts)
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + self.projection(y.transpose(1, 2).reshape(B, T, C))
             return x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
@@ -58,14 +64,14 @@ def modules(package, problem):
     class GPT(nn.Module):
         def __init__(self):
             super().__init__()
-            self.tokens = nn.Embedding(text.VOCABULARY, WIDTH)
-            self.positions = nn.Embedding(text.LENGTH, WIDTH)
-            self.blocks = nn.Sequential(*[Block() for _ in range(LAYERS)])
-            self.norm = nn.LayerNorm(WIDTH)
-            self.output = nn.Linear(WIDTH, text.VOCABULARY)
+            self.tokens = nn.Embedding(text.VOCABULARY, width)
+            self.positions = nn.Embedding(problem.length, width)
+            self.blocks = nn.Sequential(*[Block() for _ in range(problem.layers)])
+            self.norm = nn.LayerNorm(width)
+            self.output = nn.Linear(width, text.VOCABULARY)
 
         def forward(self, indices):
-            x = self.tokens(indices) + self.positions(library.arange(text.LENGTH))
+            x = self.tokens(indices) + self.positions(library.arange(problem.length, device=problem.device))
             return self.output(self.norm(self.blocks(x)))
 
     def loss(logits, targets):

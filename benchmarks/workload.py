@@ -23,8 +23,12 @@ class Trainer(NamedTuple):
 
 
 def starting_point(inputs, targets, parameters, batch, learning_rate, **more):
-    """What every way of a workload starts from: arrays of examples, float32 parameters, settings."""
+    """What every way of a workload starts from: arrays of examples, float32 parameters, settings.
+
+    `device`: where minigrad and PyTorch keep their tensors, by name; None is where they do so by themselves.
+    """
     return SimpleNamespace(
+        device=None,
         inputs=inputs,
         targets=targets,
         parameters=[parameter.astype(np.float32) for parameter in parameters],
@@ -55,9 +59,10 @@ def numpy_draw(problem):
 
 
 def library_draw(library, problem):
-    """Draws the indices of minibatches from the random stream of minigrad or PyTorch."""
-    generator = library.Generator().manual_seed(SEED)
-    return partial(library.randint, 0, problem.examples, (problem.batch,), generator=generator)
+    """Draws the indices of minibatches from the random stream of minigrad or PyTorch, on the problem's device."""
+    place = {"device": problem.device} if problem.device else {}
+    generator = library.Generator(**place).manual_seed(SEED)
+    return partial(library.randint, 0, problem.examples, (problem.batch,), generator=generator, **place)
 
 
 def train_modules(package, problem, model, parameters, loss=None):
@@ -67,9 +72,12 @@ def train_modules(package, problem, model, parameters, loss=None):
     """
     library, optim = import_module(package), import_module(package + ".optim")
     loss = loss or import_module(package + ".nn.functional").cross_entropy
-    inputs, targets = library.tensor(problem.inputs), library.tensor(problem.targets)
+    tensor = partial(library.tensor, device=problem.device)
+    inputs, targets = tensor(problem.inputs), tensor(problem.targets)
+    if problem.device:
+        model.to(problem.device)
     for parameter, values in zip(model.parameters(), parameters, strict=True):
-        parameter.data = library.tensor(values)
+        parameter.data = tensor(values)
     optimizer = optim.SGD(model.parameters(), lr=problem.learning_rate)
 
     def phases(indices):
@@ -80,7 +88,7 @@ def train_modules(package, problem, model, parameters, loss=None):
         yield
         optimizer.step()
 
-    return in_phases(library_draw(library, problem), phases, library.tensor)
+    return in_phases(library_draw(library, problem), phases, tensor)
 
 
 def compiled(build):

@@ -292,14 +292,15 @@ assert first_loss == 2.5 and first_loss_too == 3.5
 # **Wrapped indices.** NumPy refuses an index that is too large. For an array of indices CuPy does not look: it
 # would have to wait for the answer before it could raise an error. Instead the index *wraps around*, as on a
 # clock: index 3 of an array of three is index 0 again. A network with a wrong label then trains without a
-# murmur, on nonsense. NumPy does the same when told to. minigrad looks at labels and indices before it uses
-# them, on either backend, and accepts the wait.
+# murmur, on nonsense. NumPy does the same when told to. minigrad refuses such labels and indices on either
+# backend. On a GPU it does not wait for that: its kernels note what they refuse, and the error is raised when
+# the host next waits for the device anyway, here in `.item()`.
 
 # %%
 letters = np.array(list("abc"))
 print("wrapped:", *np.take(letters, [2, 3, 4, 5], mode="wrap"))
 try:
-    F.cross_entropy(mg.zeros(2, 3), mg.tensor([0, 3]))
+    F.cross_entropy(mg.zeros(2, 3), mg.tensor([0, 3])).item()
 except (IndexError, RuntimeError) as error:
     print(f"a label 3 of three classes: {type(error).__name__}: {error}")
 else:

@@ -366,6 +366,10 @@ def test_other_names_are_in_cupy(cupy):
         assert known == [name for name in theirs if name not in ("kwargs", "options")], kind
     for name in vars(xp.runtime):
         assert hasattr(cupy.cuda.runtime, name), name
+    for name in vars(xp.cuda):
+        assert hasattr(cupy.cuda, name), name
+    for name in vars(xp.Event):
+        assert hasattr(cupy.cuda.Event, name) or name.startswith("__"), name
     added = {"host"}
     assert {name for name in vars(xp.ndarray) if not name.startswith("__")} - added <= set(dir(cupy.ndarray))
     assert {"__index__", "__imatmul__"}.isdisjoint(dir(cupy.ndarray)) and "__imatmul__" not in vars(xp.ndarray)

@@ -195,25 +195,26 @@ def test_an_epoch_of_the_learner():
 
 def test_counting_sees_what_crosses():
     expected = {
-        "tensor": (1, 0, 0), "number": (0, 0, 0), "item": (0, 1, 1), "list": (0, 1, 1), "numpy": (0, 1, 1), "print": (0, 1, 1),
-        "from_numpy": (1, 0, 0), "mask": (0, 0, 1), "nonzero": (0, 0, 1), "unique": (0, 0, 1), "if": (0, 1, 1),
-        "equal": (0, 1, 1), "synchronize": (0, 0, 1), "bincount": (0, 1, 3), "cpu": (0, 0, 0), "plot": (0, 1, 1),
-        "index": (1, 0, 0),
+        "tensor": (1, 0, 0), "number": (0, 0, 0), "item": (0, 1, 1), "list": (0, 1, 1), "numpy": (0, 1, 1),
+        "print": (0, 1, 1), "from_numpy": (1, 0, 0), "mask": (0, 0, 1), "nonzero": (0, 0, 1), "unique": (0, 0, 1),
+        "if": (0, 1, 1), "equal": (0, 1, 1), "synchronize": (0, 0, 1), "bincount": (0, 1, 3),
+        "cpu": (0, 0, 0), "plot": (0, 1, 1), "index": (1, 0, 0),
     }  # fmt: skip
     script = """
 import numpy as np
 x = mg.arange(6)
 array = np.ones(3)
 for name, call in {
-    "tensor": lambda: mg.tensor([1, 2]), "number": lambda: mg.tensor(1), "item": lambda: x[0].item(), "list": lambda: x.tolist(),
-    "numpy": lambda: x.numpy(), "print": lambda: repr(mg.ones(2, dtype=bool)), "from_numpy": lambda: mg.from_numpy(array),
+    "tensor": lambda: mg.tensor([1, 2]), "number": lambda: mg.tensor(1), "item": lambda: x[0].item(),
+    "list": lambda: x.tolist(), "numpy": lambda: x.numpy(), "print": lambda: repr(mg.ones(2, dtype=mg.bool)),
+    "from_numpy": lambda: mg.from_numpy(array),
     "mask": lambda: x[x > 2], "nonzero": lambda: x.nonzero(), "unique": lambda: x.unique(), "if": lambda: bool(x[0] > 1),
     "equal": lambda: mg.equal(x, x), "synchronize": mg.cuda.synchronize, "bincount": lambda: mg.bincount(x),
     "cpu": lambda: x.cpu(), "plot": lambda: np.asarray(x), "index": lambda: x[[1, 2]],
 }.items():
     found[name] = counted(call)
 """
-    found = run(script.replace("dtype=bool", "dtype=mg.bool"), "host")
+    found = run(script, "host")
     for name, (all_there_is, ours) in found.items():
         assert ours == all_there_is, name
         assert tuple(ours.values()) == expected[name], name

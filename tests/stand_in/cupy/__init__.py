@@ -24,10 +24,12 @@ import contextlib
 import ctypes
 import inspect
 import math
+import time
 import types
 
 import numpy as np
 
+__version__ = "14 (stand-in)"
 traffic = collections.Counter()  # "to device", "to host", "waits", "launches"
 
 UFUNCS = (
@@ -213,6 +215,26 @@ class Device:
     def synchronize(self):
         """Wait for what it was given to do."""
         traffic["waits"] += 1
+
+
+class Event:
+    """A moment in the work of the device, which is never behind the host here."""
+
+    def __init__(self, block=False, disable_timing=False, interprocess=False):
+        self.moment = None
+
+    def record(self, stream=None):
+        """It happens when the stream has come to it."""
+        self.moment = time.perf_counter()
+
+    def synchronize(self):
+        """Wait for it."""
+        traffic["waits"] += 1
+
+
+def get_elapsed_time(start_event, end_event):
+    """Milliseconds between two events."""
+    return 1e3 * (end_event.moment - start_event.moment)
 
 
 class CUDARuntimeError(RuntimeError):
@@ -663,10 +685,15 @@ linalg = types.SimpleNamespace(
 runtime = types.SimpleNamespace(
     getDevice=lambda: 0,
     getDeviceCount=lambda: 1,
-    getDeviceProperties=lambda device: {"name": b"stand-in"},
+    getDeviceProperties=lambda device: {"name": b"stand-in", "totalGlobalMem": 1 << 30, "major": 0, "minor": 0},
+    driverGetVersion=lambda: 12080,
+    runtimeGetVersion=lambda: 12080,
     CUDARuntimeError=CUDARuntimeError,
 )
-cuda = types.SimpleNamespace(runtime=runtime, Device=Device, alloc_pinned_memory=alloc_pinned_memory)
+cuda = types.SimpleNamespace(
+    runtime=runtime, Device=Device, Event=Event, alloc_pinned_memory=alloc_pinned_memory,
+    get_current_stream=lambda device_id=-1: None, get_elapsed_time=get_elapsed_time,
+)  # fmt: skip
 
 
 # here, because it needs what stands above
