@@ -767,8 +767,19 @@ def erfc(x):
     return xp.where(xp.abs(x) < 0.46875, 1 - x * quotient(x * x, NEAR), far).astype(dtype)
 
 
-erf.vjp(lambda g, x: g * exp(-x * x) * (2 / math.sqrt(math.pi)))
-erfc.vjp(lambda g, x: g * exp(-x * x) * (-2 / math.sqrt(math.pi)))
+SLOPE = 2 / math.sqrt(math.pi)  # at 0
+
+
+@erf.vjp
+@fused("T g, T x", "T y", f"y = g * exp(-x * x) * (T){SLOPE}")
+def erf_vjp(g, x):
+    return g * exp(-x * x) * SLOPE
+
+
+@erfc.vjp
+@fused("T g, T x", "T y", f"y = g * exp(-x * x) * (T){-SLOPE}")
+def erfc_vjp(g, x):
+    return g * exp(-x * x) * -SLOPE
 
 
 # ------------------------------------------------------------------------------------ rounding, limits, selection

@@ -103,7 +103,7 @@ extern "C" __global__ void cross_entropy_gradient(const T *g, const T *p, const 
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= size) return;
     long long wanted = target[i / (int)classes];
-    x[i] = wanted == ignored ? 0 : (p[i] - (T)(wanted == i % (int)classes)) * (*g / *counted);
+    x[i] = wanted == ignored ? p[i] * 0 : (p[i] - (T)(wanted == i % (int)classes)) * (*g / *counted);
 }
 """)  # fmt: skip
 
@@ -203,7 +203,7 @@ extern "C" __global__ void batch_norm(const T *x, const T *weight, const T *bias
         squares = block_sum(squares);
         if (threadIdx.x == 0) {
             double more = (double)rest / n, about = squares - rest * more;
-            shares[2 * blockIdx.y] = mean + more;
+            shares[2 * blockIdx.y] = more == more ? mean + more : mean;
             shares[2 * blockIdx.y + 1] = about < 0 ? 0 : about;
         }
         __syncthreads();

@@ -6,6 +6,7 @@ import math
 
 from ..autograd import primitive, wrap
 from ..backend import NUMBERS, constant, on_gpu, overflow_expected, product_total, range_watched, total, xp
+from ..kernels import REDUCE, Kernel, by_kernel
 from .elementwise import as_dtype, boolean, broadcast_to, dtype_of, exp, float32, int64
 from .shape import dim_of, dims_of, reshape_
 
@@ -246,7 +247,51 @@ def count_nonzero(input, dim=None):
 # --------------------------------------------------------------------------------------------------- softmax and co.
 
 
+SOFTMAX = Kernel("softmax", REDUCE + r"""
+extern "C" __global__ void softmax(const T *x, T *y, long long n, long long logarithm)
+{   // a block for each row
+    x += blockIdx.x * n;
+    y += blockIdx.x * n;
+    T largest = x[0], sum = 0;
+    for (int k = threadIdx.x; k < n; k += blockDim.x) largest = larger(largest, x[k]);
+    largest = block_max(largest);
+    for (int k = threadIdx.x; k < n; k += blockDim.x) sum += exp(x[k] - largest);
+    sum = block_sum(sum);
+    for (int k = threadIdx.x; k < n; k += blockDim.x) {
+        T d = x[k] - largest;
+        y[k] = logarithm ? d - log(sum) : exp(d) / sum;
+    }
+}
+""")  # fmt: skip
+SOFTMAX_GRADIENT = Kernel("softmax_gradient", REDUCE + r"""
+extern "C" __global__ void softmax_gradient(const T *g, const T *y, T *x, long long n, long long logarithm)
+{   // a block for each row
+    g += blockIdx.x * n;
+    x += blockIdx.x * n;
+    y += blockIdx.x * n;
+    T sum = 0;
+    for (int k = threadIdx.x; k < n; k += blockDim.x) sum += logarithm ? g[k] : g[k] * y[k];
+    sum = block_sum(sum);
+    for (int k = threadIdx.x; k < n; k += blockDim.x) x[k] = logarithm ? g[k] - exp(y[k]) * sum : y[k] * (g[k] - sum);
+}
+""")  # fmt: skip
+
+
+def by_rows(kernel, logarithm):
+    """What a kernel of rows computes from arrays (first) and a dimension (last), along that dimension."""
+
+    def form(*args):
+        *arrays, dim = args
+        arrays = [xp.ascontiguousarray(x.swapaxes(dim, -1)) for x in arrays]
+        out, n = xp.empty_like(arrays[0]), arrays[0].shape[-1]
+        kernel.rows((out.size // n,), n, (*arrays, out, n, logarithm), T=out.dtype)
+        return out if dim == out.ndim - 1 else xp.ascontiguousarray(out.swapaxes(dim, -1))
+
+    return form
+
+
 @primitive
+@by_kernel(by_rows(SOFTMAX, 0))
 def softmax_(x, dim):
     y = x - x.max(dim, keepdims=True)
     xp.exp(y, y)
@@ -254,17 +299,24 @@ def softmax_(x, dim):
     return y
 
 
-softmax_.vjp(lambda g, y, dim: y * (g - sum_(g * y, (dim,), True)))
+@softmax_.vjp
+@by_kernel(by_rows(SOFTMAX_GRADIENT, 0))
+def softmax_vjp(g, y, dim):
+    return y * (g - sum_(g * y, (dim,), True))
 
 
 @primitive
+@by_kernel(by_rows(SOFTMAX, 1))
 def log_softmax_(x, dim):
     y = x - x.max(dim, keepdims=True)
     y -= xp.log(total(xp.exp(y), (dim,)))
     return y
 
 
-log_softmax_.vjp(lambda g, y, dim: g - exp(y) * sum_(g, (dim,), True))
+@log_softmax_.vjp
+@by_kernel(by_rows(SOFTMAX_GRADIENT, 1))
+def log_softmax_vjp(g, y, dim):
+    return g - exp(y) * sum_(g, (dim,), True)
 
 
 def along_dim(primitive_, name, doc):

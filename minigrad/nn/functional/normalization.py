@@ -112,7 +112,8 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     if x.size == 0:
         return affine(input, weight, bias)
     if ENABLED and running_mean is None and fusible(x):
-        return affine(batch_norm_on_device(input, None, None, None, None, 0.0, dims, float(eps)), weight, bias)
+        normalised = batch_norm_on_device(input, None, None, None, None, 0.0, dims, float(eps))
+        return normalised if weight is None and bias is None else affine(normalised, weight, bias)
     mean, centred, squares = deviations(x, dims, n)
     move(running_mean, mean.mean(0), momentum)
     move(running_var, squares.mean(0) / constant(n - 1, x.dtype), momentum)
@@ -147,6 +148,8 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     dims, size = tuple(range(2, groups.array.ndim)), x.size // (n * num_groups)
     if ENABLED and fusible(x):
         normalised = batch_norm_on_device(groups, None, None, None, None, 0.0, dims, float(eps))
+        if weight is None and bias is None:
+            return reshape_(normalised, x.shape)
     else:
         _, centred, squares = deviations(groups.array, dims, size)
         normalised = batch_norm_(groups, None, None, centred, squares / constant(size, x.dtype), dims, eps)
