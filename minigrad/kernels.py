@@ -112,16 +112,14 @@ __device__ T block_sum(T value)
     return part[0];
 }}
 
-__device__ T larger(T a, T b) {{ return b > a || b != b ? b : a; }}  // NaN where one is
-
-__device__ T block_max(T value)
+__device__ T block_max(T value)  // of numbers; NaN counts only where there is nothing else
 {{
     __shared__ T part[{THREADS}];
     __syncthreads();
     part[threadIdx.x] = value;
     for (int half = blockDim.x / 2; half; half /= 2) {{
         __syncthreads();
-        if (threadIdx.x < half) part[threadIdx.x] = larger(part[threadIdx.x], part[threadIdx.x + half]);
+        if (threadIdx.x < half) part[threadIdx.x] = max(part[threadIdx.x], part[threadIdx.x + half]);
     }}
     __syncthreads();
     return part[0];

@@ -70,7 +70,7 @@ extern "C" __global__ void cross_entropy(const T *x, const long long *target, lo
     x += row * classes;
     p += row * classes;
     T largest = x[0], sum = 0;
-    for (int k = threadIdx.x; k < classes; k += blockDim.x) largest = larger(largest, x[k]);
+    for (int k = threadIdx.x; k < classes; k += blockDim.x) largest = max(largest, x[k]);
     largest = block_max(largest);
     for (int k = threadIdx.x; k < classes; k += blockDim.x) sum += p[k] = exp(x[k] - largest);
     sum = block_sum(sum);

@@ -253,7 +253,7 @@ extern "C" __global__ void softmax(const T *x, T *y, long long n, long long loga
     x += blockIdx.x * n;
     y += blockIdx.x * n;
     T largest = x[0], sum = 0;
-    for (int k = threadIdx.x; k < n; k += blockDim.x) largest = larger(largest, x[k]);
+    for (int k = threadIdx.x; k < n; k += blockDim.x) largest = max(largest, x[k]);
     largest = block_max(largest);
     for (int k = threadIdx.x; k < n; k += blockDim.x) sum += exp(x[k] - largest);
     sum = block_sum(sum);
