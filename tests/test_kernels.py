@@ -240,3 +240,24 @@ def test_launches_are_few(name):
     more = {"batch_norm of many numbers": (1, 1), "softmax of columns": (2, 3), "log_softmax": (2, 3)}.get(name, (0, 0))
     assert make - of_statistics == 1 + more[0] + name.startswith("cross_entropy")
     assert back - of_results == 1 + more[1] + ("layer_norm" in name)
+
+
+# ---------------------------------------------------------------------------------------------------------- compiled
+
+
+@pytest.mark.filterwarnings("ignore:compile:UserWarning")
+def test_a_replay_that_is_given_up_leaves_running_statistics_as_they_were():
+    """A kernel's result is replayed, and so is what it writes beside that; the value after it decides the way."""
+    found = []
+    for compiled in (False, True):
+        norm = mg.nn.BatchNorm1d(3)
+
+        def step(x, norm=norm):
+            y = norm(x)
+            return y * 2 if y.flatten()[0].item() > 0 else y
+
+        step = mg.compile(step) if compiled else step
+        results = [step(mg.tensor(values(np.random.default_rng(i), 8, 3).astype("float32"))) for i in range(12)]
+        found.append([x.numpy(force=True) for x in (*results, norm.running_mean, norm.running_var)])
+    for x, y in zip(*found, strict=True):
+        np.testing.assert_array_equal(x, y)
