@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from .. import cpu
 from ..autograd import primitive
-from ..backend import on_gpu, xp
+from ..backend import constant, on_gpu, xp
 from ..kernels import Kernel, fusible, launch
+from .index import int32
 from .layout import images
 from .lowering import blocks_of, inside
 from .reduce import sum_
@@ -130,47 +131,54 @@ def lowerable(x, other, size):
     return fusible(x, other) and len(size) == 2 and x.size and other.size and 0 not in size
 
 
-GEOMETRY = """long long channels, long long rows, long long columns, long long kernel_rows, long long kernel_columns,
-    long long size_rows, long long size_columns, long long step_rows, long long step_columns, long long before_rows,
-    long long before_columns, long long apart_rows, long long apart_columns"""
+GEOMETRY = """int channels, int rows, int columns, int kernel_rows, int kernel_columns, int size_rows, int size_columns,
+    int step_rows, int step_columns, int before_rows, int before_columns, int apart_rows, int apart_columns"""
 # a thread for every channel and output, and so for a column of what is lowered to one channel
 TO_COLUMNS = Kernel("to_columns", r"""
-extern "C" __global__ void to_columns(const T *x, long long n, long long image_stride, long long channel_stride,
+extern "C" __global__ void to_columns(const T *x, int n, long long image_stride, long long channel_stride,
     long long row_stride, long long column_stride, GEOMETRY, T *y)
 {
-    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x, outputs = n * size_rows * size_columns;
-    long long channel = t / outputs, output = t % outputs;
+    int t = blockIdx.x * blockDim.x + threadIdx.x, outputs = n * size_rows * size_columns;
+    int channel = t / outputs, output = t % outputs;
     if (channel >= channels) return;
-    long long row = output / size_columns % size_rows * step_rows - before_rows;
-    long long column = output % size_columns * step_columns - before_columns;
+    int row = output / size_columns % size_rows * step_rows - before_rows;
+    int column = output % size_columns * step_columns - before_columns;
     x += output / (size_rows * size_columns) * image_stride + channel * channel_stride;
-    y += channel * kernel_rows * kernel_columns * outputs + output;
-    for (long long i = 0; i < kernel_rows; i++)
-        for (long long j = 0; j < kernel_columns; j++, y += outputs) {
-            long long r = row + i * apart_rows, c = column + j * apart_columns;
+    y += (long long)channel * kernel_rows * kernel_columns * outputs + output;
+    for (int i = 0; i < kernel_rows; i++)
+        for (int j = 0; j < kernel_columns; j++, y += outputs) {
+            int r = row + i * apart_rows, c = column + j * apart_columns;
             *y = 0 <= r && r < rows && 0 <= c && c < columns ? x[r * row_stride + c * column_stride] : (T)0;
         }
 }
 """.replace("GEOMETRY", GEOMETRY))  # fmt: skip
 # a thread for every pixel, which adds up in order what its place in each window has
 FROM_COLUMNS = Kernel("from_columns", r"""
-extern "C" __global__ void from_columns(const T *x, long long n, GEOMETRY, T *y)
+extern "C" __global__ void from_columns(const T *x, int n, GEOMETRY, T *y)
 {
-    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x, outputs = n * size_rows * size_columns;
+    int t = blockIdx.x * blockDim.x + threadIdx.x, size = size_rows * size_columns;
     if (t >= n * channels * rows * columns) return;
-    long long column = t % columns, row = t / columns % rows, channel = t / (columns * rows) % channels;
-    x += channel * kernel_rows * kernel_columns * outputs + t / (columns * rows * channels) * size_rows * size_columns;
+    int column = t % columns + before_columns, row = t / columns % rows + before_rows;
+    long long channel = t / (columns * rows) % channels, image = t / (columns * rows) / channels;
+    x += channel * kernel_rows * kernel_columns * n * size + image * size;
     T sum = 0;
-    for (long long i = 0; i < kernel_rows; i++)
-        for (long long j = 0; j < kernel_columns; j++, x += outputs) {
-            long long r = row + before_rows - i * apart_rows, c = column + before_columns - j * apart_columns;
-            if (r < 0 || r % step_rows || r / step_rows >= size_rows) continue;
-            if (c < 0 || c % step_columns || c / step_columns >= size_columns) continue;
-            sum += x[r / step_rows * size_columns + c / step_columns];
+    for (int i = 0; i < kernel_rows; i++) {
+        int r = row - i * apart_rows, down = r / step_rows;
+        bool met = r >= 0 && r == down * step_rows && down < size_rows;
+        for (int j = 0; j < kernel_columns; j++, x += n * size) {
+            int c = column - j * apart_columns, across = c / step_columns;
+            if (met && c >= 0 && c == across * step_columns && across < size_columns) sum += x[down * size_columns + across];
         }
+    }
     y[t] = sum;
 }
 """.replace("GEOMETRY", GEOMETRY))  # fmt: skip
+
+
+@functools.lru_cache(256)
+def numbers(*values):
+    """Integers as the kernels take them, of 32 bits, which divide faster than 64 do."""
+    return [constant(value, int32) for value in itertools.chain(*values)]
 
 
 def portions(n, channels, kernel, size, itemsize):
@@ -185,14 +193,14 @@ def to_columns(x, kernel, geometry, size):
     n, channels, *space = x.shape
     y = xp.empty((geometry.groups, channels // geometry.groups * math.prod(kernel), n * math.prod(size)), x.dtype)
     strides = [stride // x.itemsize for stride in x.strides]
-    args = x, n, *strides, channels, *space, *kernel, *size, *geometry.stride, *geometry.padding, *geometry.dilation, y
+    args = x, constant(n, int32), *strides, *numbers((channels, *space), tuple(kernel), tuple(size), *geometry[:3]), y
     TO_COLUMNS.each(channels * n * math.prod(size), args, T=x.dtype)
     return y
 
 
 def from_columns(x, y, kernel, geometry, size):
     """The transpose of `to_columns`: fill y (N, C, H, W), contiguous."""
-    args = x, *y.shape, *kernel, *size, *geometry.stride, *geometry.padding, *geometry.dilation, y
+    args = x, constant(len(y), int32), *numbers(y.shape[1:], tuple(kernel), tuple(size), *geometry[:3]), y
     FROM_COLUMNS.each(y.size, args, T=x.dtype)
 
 

@@ -5,8 +5,21 @@ import math
 import operator
 
 from ..autograd import Variable, primitive, view
-from ..backend import REFUSES, Array, Fault, asarray, launched, nonzero, note, on_gpu, scatter_add, within, xp
-from ..kernels import ENABLED, Kernel, fusible, launch
+from ..backend import (
+    REFUSES,
+    Array,
+    Fault,
+    asarray,
+    constant,
+    launched,
+    nonzero,
+    note,
+    on_gpu,
+    scatter_add,
+    within,
+    xp,
+)
+from ..kernels import ENABLED, LARGEST, Kernel, fusible, launch
 from .elementwise import boolean, int64, sum_to
 
 int32, uint8 = map(xp.dtype, ("int32", "uint8"))
@@ -32,18 +45,22 @@ def check_range(index, size, fault, late=True):
     must not write to a wrong place, wants it at once: not `late`.
     """
     low = fault.low(size)
-    if late and ENABLED and index.size and index.dtype.name in INDICES:
+    if late and ENABLED and 0 < index.size < LARGEST and readable(index):
         launch(check_kernel, index, low, size, fault)
     elif not within(index.reshape(-1) - low if low else index.reshape(-1), size - low):
         raise fault.error(int(index[(index < low) | (index >= size)][0]), size)
 
 
-INDICES = "int64", "int32"  # that kernels read
+def readable(index):
+    """Whether kernels read an index array of this dtype."""
+    return index.dtype == int64 or index.dtype == int32
+
+
 CHECK = Kernel("check", REFUSES + r"""
 extern "C" __global__ void check(const I *index, long long n, long long low, long long size, unsigned long long noted,
                                  long long fault)
 {
-    long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) refuses(index[i], low, size, noted, fault);
 }
 """)  # fmt: skip
@@ -78,7 +95,7 @@ unslice.vjp(lambda g, index: slice_(g, index))
 @primitive
 def rows(x, index, fault):
     """x[index] for one array of row numbers; `fault` is the error where one of them is out of range."""
-    if ENABLED and x.size and index.size and x.flags.c_contiguous and index.dtype.name in INDICES:
+    if ENABLED and x.size and x.flags.c_contiguous and 0 < index.size * x.size // len(x) < LARGEST and readable(index):
         return launch(rows_kernel, x, index, fault)
     if on_gpu or not fault.from_end:  # NumPy itself refuses what `take` cannot find
         check_range(index, len(x), fault)
@@ -90,7 +107,7 @@ def add_rows(g, index, size):
     """Zeros of `size` with row g[i] added at each index[i]; an index that is negative counts from the end."""
     index = index.reshape(-1)
     g = g.reshape(len(index), -1) if len(index) else g.reshape(0, math.prod(size[1:]))
-    if g.size and fusible(g) and index.dtype.name in INDICES:
+    if fusible(g) and readable(index):
         return launch(add_rows_kernel, g, index, size)
     if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f":
         return one_hot(index, size[0], g.dtype).T.dot(g).reshape(size)
@@ -105,11 +122,11 @@ add_rows.vjp(lambda g, index: rows(g, index, beyond(0)))
 
 WORDS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}  # by the size of a number
 TAKE = Kernel("take", REFUSES + r"""
-extern "C" __global__ void take(const void *x, const I *index, long long n, long long columns, long long low, long long size,
+extern "C" __global__ void take(const void *x, const I *index, int n, int columns, long long low, long long size,
                                 unsigned long long noted, long long fault, void *y)
 {
-    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (t >= n * columns) return;
+    int t = blockIdx.x * blockDim.x + threadIdx.x;
+    if (t >= n) return;
     long long i = index[t / columns];
     bool refused = refuses(i, low, size, noted, fault);
     long long from = (i < 0 ? i + size : i) * columns + t % columns;
@@ -120,9 +137,9 @@ extern "C" __global__ void take(const void *x, const I *index, long long n, long
 
 def rows_kernel(x, index, fault):
     """`rows` in one launch; a row that is not there is NaN."""
-    n, columns, index = len(x), x.size // len(x), xp.ascontiguousarray(index)
-    y = xp.empty((*index.shape, *x.shape[1:]), x.dtype)
-    args = x, index, index.size, columns, fault.low(n), n, note()[1], fault.number, y
+    n, columns, y = len(x), x.size // len(x), xp.empty((*index.shape, *x.shape[1:]), x.dtype)
+    sizes = constant(y.size, int32), constant(columns, int32)
+    args = x, xp.ascontiguousarray(index), *sizes, fault.low(n), n, note()[1], fault.number, y
     TAKE.each(y.size, args, I=index.dtype.name, W=WORDS[x.itemsize])
     launched()
     return y

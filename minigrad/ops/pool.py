@@ -149,27 +149,25 @@ def poolable(x, size):
     return fusible(x) and len(size) == 2 and x.size and 0 not in size
 
 
-WINDOW = """long long rows, long long columns, long long kernel_rows, long long kernel_columns, long long step_rows,
-    long long step_columns, long long before_rows, long long before_columns, long long apart_rows, long long apart_columns,
-    long long size_rows, long long size_columns"""
+WINDOW = """int n, int rows, int columns, int kernel_rows, int kernel_columns, int step_rows, int step_columns,
+    int before_rows, int before_columns, int apart_rows, int apart_columns, int size_rows, int size_columns"""
 # a thread for each window, which begins at (row, column) of its image
 EACH_WINDOW = """
-    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    int t = blockIdx.x * blockDim.x + threadIdx.x;
     if (t >= n * size_rows * size_columns) return;
-    long long row = t / size_columns % size_rows * step_rows - before_rows;
-    long long column = t % size_columns * step_columns - before_columns;
+    int row = t / size_columns % size_rows * step_rows - before_rows;
+    int column = t % size_columns * step_columns - before_columns;
     x += t / (size_rows * size_columns) * rows * columns;
 """
 MAXIMA = Kernel("maxima", r"""
-extern "C" __global__ void maxima(const T *x, long long n, WINDOW, T lowest, T *y, W *winner)
+extern "C" __global__ void maxima(const T *x, WINDOW, T lowest, T *y, W *winner)
 {
 EACH_WINDOW
-    long long i = row < 0 ? (apart_rows - 1 - row) / apart_rows : 0;  // of the first position inside
-    long long j = column < 0 ? (apart_columns - 1 - column) / apart_columns : 0, first = j;
-    long long found = i * kernel_columns + j;
+    int i = row < 0 ? (apart_rows - 1 - row) / apart_rows : 0;  // of the first position inside
+    int first = column < 0 ? (apart_columns - 1 - column) / apart_columns : 0, found = i * kernel_columns + first;
     T best = lowest;
     for (; i < kernel_rows && row + i * apart_rows < rows; i++)
-        for (j = first; j < kernel_columns && column + j * apart_columns < columns; j++) {
+        for (int j = first; j < kernel_columns && column + j * apart_columns < columns; j++) {
             T value = x[(row + i * apart_rows) * columns + column + j * apart_columns];
             if (value > best || value != value) {
                 best = value;
@@ -181,13 +179,13 @@ EACH_WINDOW
 }
 """.replace("EACH_WINDOW", EACH_WINDOW).replace("WINDOW", WINDOW))  # fmt: skip
 COLLECT = Kernel("collect", r"""
-extern "C" __global__ void collect(const T *x, const W *winner, long long n, WINDOW, T *y)
+extern "C" __global__ void collect(const T *x, const W *winner, WINDOW, T *y)
 {
 EACH_WINDOW
     T sum = 0;
-    for (long long i = 0; i < kernel_rows; i++)
-        for (long long j = 0; j < kernel_columns; j++) {
-            long long r = row + i * apart_rows, c = column + j * apart_columns;
+    for (int i = 0; i < kernel_rows; i++)
+        for (int j = 0; j < kernel_columns; j++) {
+            int r = row + i * apart_rows, c = column + j * apart_columns;
             if (r < 0 || r >= rows || c < 0 || c >= columns) continue;
             if (!winner || winner[t] == i * kernel_columns + j) sum += x[r * columns + c];
         }
@@ -196,45 +194,49 @@ EACH_WINDOW
 """.replace("EACH_WINDOW", EACH_WINDOW).replace("WINDOW", WINDOW))  # fmt: skip
 # a thread for each pixel, which adds up in order what its place in each window has
 SPREAD = Kernel("spread", r"""
-extern "C" __global__ void spread(const T *g, const W *winner, long long n, WINDOW, T *x)
+extern "C" __global__ void spread(const T *g, const W *winner, WINDOW, T *x)
 {
-    long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    int t = blockIdx.x * blockDim.x + threadIdx.x;
     if (t >= n * rows * columns) return;
-    long long image = t / (rows * columns) * size_rows * size_columns;
+    int row = t / columns % rows + before_rows, column = t % columns + before_columns;
+    int image = t / (rows * columns) * size_rows * size_columns;
     T sum = 0;
-    for (long long i = 0; i < kernel_rows; i++)
-        for (long long j = 0; j < kernel_columns; j++) {
-            long long r = t / columns % rows + before_rows - i * apart_rows;
-            long long c = t % columns + before_columns - j * apart_columns;
-            if (r < 0 || r % step_rows || r / step_rows >= size_rows) continue;
-            if (c < 0 || c % step_columns || c / step_columns >= size_columns) continue;
-            long long output = image + r / step_rows * size_columns + c / step_columns;
+    for (int i = 0; i < kernel_rows; i++) {
+        int r = row - i * apart_rows, down = r / step_rows;
+        if (r < 0 || r != down * step_rows || down >= size_rows) continue;
+        for (int j = 0; j < kernel_columns; j++) {
+            int c = column - j * apart_columns, across = c / step_columns;
+            if (c < 0 || c != across * step_columns || across >= size_columns) continue;
+            int output = image + down * size_columns + across;
             if (!winner || winner[output] == i * kernel_columns + j) sum += g[output];
         }
+    }
     x[t] = sum;
 }
 """.replace("WINDOW", WINDOW))  # fmt: skip
 
 
+@functools.lru_cache(256)
 def numbers(images, window, size):
     """What kernels are told of images of a shape, and of the windows at `size` places in them."""
-    return math.prod(images[:-2]), *images[-2:], *itertools.chain(*window), *size
+    values = math.prod(images[:-2]), *images[-2:], *itertools.chain(*window), *size
+    return [constant(value, xp.dtype("int32")) for value in values]
 
 
 def maxima_kernel(x, window, size, with_winner):
     """`maxima` in one launch."""
     small = winner_dtype(window)
     y = xp.empty((*x.shape[:-2], *size), x.dtype)
-    winner = xp.empty(y.shape, small) if with_winner else None
-    args = xp.ascontiguousarray(x), *numbers(x.shape, window, size), constant(-math.inf, x.dtype), y, winner
+    winner = xp.empty(y.shape, small) if with_winner else 0
+    args = xp.ascontiguousarray(x), *numbers(x.shape, window, tuple(size)), constant(-math.inf, x.dtype), y, winner
     MAXIMA.each(y.size, args, T=x.dtype, W=small)
-    return y, winner
+    return y, winner if with_winner else None
 
 
 def collect_kernel(x, winner, window, size):
     """`collect` in one launch."""
     y = xp.empty((*x.shape[:-2], *size), x.dtype)
-    args = xp.ascontiguousarray(x), winner, *numbers(x.shape, window, size), y
+    args = xp.ascontiguousarray(x), 0 if winner is None else winner, *numbers(x.shape, window, tuple(size)), y
     COLLECT.each(y.size, args, T=x.dtype, W=winner_dtype(window))
     return y
 
@@ -242,7 +244,7 @@ def collect_kernel(x, winner, window, size):
 def spread_kernel(g, winner, window, size):
     """`spread` in one launch."""
     x = xp.empty((*g.shape[:-2], *size), g.dtype)
-    args = xp.ascontiguousarray(g), winner, *numbers(x.shape, window, g.shape[-2:]), x
+    args = xp.ascontiguousarray(g), 0 if winner is None else winner, *numbers(x.shape, window, g.shape[-2:]), x
     SPREAD.each(x.size, args, T=g.dtype, W=winner_dtype(window))
     return x
 
