@@ -10,6 +10,7 @@ import functools
 import importlib
 import math
 import os
+import struct
 import warnings
 
 import numpy as np
@@ -379,10 +380,10 @@ def raise_noted():
         raise Fault.known[number].error(value, size)
 
 
-def structure(rows):
-    """Rows of unsigned numbers of 64 bits as an argument that goes to a kernel by value."""
-    words = np.array(rows, np.uint64).reshape(-1)
-    return words.view(f"V{words.nbytes}")
+def structure(words, size):
+    """Unsigned numbers of 64 bits, filled up to `size` of them with the largest there is, as one argument of a kernel."""
+    packed = struct.pack(f"{len(words)}Q", *words)
+    return np.frombuffer(packed.ljust(8 * size, b"\xff"), f"V{8 * size}")
 
 
 def launched():

@@ -11,7 +11,6 @@ from ..kernels import THREADS, Kernel, fusible
 
 ITEMS = 8 * THREADS  # numbers that a block works at
 WORDS = 480  # of 8 bytes, for addresses; all arguments may have 4096 bytes
-LAST = 2**63  # block that there never is
 
 
 class ManyTensors(Kernel):
@@ -41,15 +40,13 @@ extern "C" __global__ void {name}(Table table, {parameters})
         """Launch for [(array, ...)] of one dtype, an array for each name; names at the end may lack one."""
         dtype = tensors[0][0].dtype
         for first in range(0, len(tensors), self.capacity):
-            some, blocks = tensors[first : first + self.capacity], 0
-            table = []
-            for arrays in some:
+            words, blocks = [], 0
+            for arrays in tensors[first : first + self.capacity]:
                 addresses = [array.data.ptr for array in arrays]
-                table.append((blocks, arrays[0].size, *addresses, *[0] * (self.width - 2 - len(arrays))))
+                words += blocks, arrays[0].size, *addresses, *[0] * (self.width - 2 - len(arrays))
                 blocks += -(-arrays[0].size // ITEMS)
-            table += [(LAST,) * self.width] * (self.capacity - len(some))
-            if blocks:
-                super().__call__((blocks,), (THREADS,), (structure(table), *args), T=dtype)
+            table = structure(words, self.width * self.capacity)  # no block comes after what it is filled up with
+            super().__call__((blocks,), (THREADS,), (table, *args), T=dtype)
 
 
 SGD = ManyTensors("sgd", "x g v", "T lr, T momentum, T share, T decay, bool started, bool nesterov, bool maximize", """
