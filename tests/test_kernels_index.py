@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import backend, kernels
+from minigrad import backend, kernels, optim
 from minigrad.nn import functional as F
 from minigrad.ops import index as indexing
 
@@ -198,3 +198,61 @@ def test_what_is_not_there_is_nan_and_gets_no_gradient(late):
         mg.cuda.synchronize()
     np.testing.assert_array_equal(y.detach().numpy(), [[1, 1], [np.nan, np.nan], [1, 1]])
     assert w.grad.tolist() == [[0, 0], [0, 0], [2, 2]]
+
+
+# ---------------------------------------------------------------------------------------------------- a step of training
+
+
+class NamesMLP:
+    """The next of 27 letters from the three before it: embedding, hidden layer, cross-entropy, gradient descent."""
+
+    def __init__(self, **options):
+        shapes = (27, 10), (30, 200), (200,), (200, 27), (27,)
+        self.parameters = [mg.randn(*shape, requires_grad=True) for shape in shapes]
+        self.optimizer = optim.SGD(self.parameters, lr=0.1, **options)
+
+    def step(self, letters, targets):
+        C, W1, b1, W2, b2 = self.parameters
+        hidden = mg.tanh(C[letters].view(-1, 30) @ W1 + b1)
+        loss = F.cross_entropy(hidden @ W2 + b2, targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+
+X_HOST, Y_HOST = np.random.default_rng(0).integers(0, 27, (500, 3)), np.random.default_rng(1).integers(0, 27, 500)
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9, "weight_decay": 0.1}])
+def test_a_step_of_training_fetches_its_batch_and_waits_for_nothing(late, options):
+    model, order = NamesMLP(**options), mg.randperm(500)
+    letters, targets = mg.tensor(X_HOST), mg.tensor(Y_HOST)
+
+    def on_the_device(k):  # in an order drawn for the epoch
+        at = order[k : k + 32]
+        return model.step(letters[at], targets[at])
+
+    def drawn(k):
+        at = mg.randint(0, 500, (32,))
+        return model.step(letters[at], targets[at])
+
+    def on_the_host(k):
+        return model.step(mg.tensor(X_HOST[k : k + 32]), mg.tensor(Y_HOST[k : k + 32]))
+
+    for step, sent in ((on_the_device, 0), (drawn, 1), (on_the_host, 2)):
+        step(0)  # what the first step makes and keeps does not count
+        loss, during = launches_of(step, 32)
+        assert not during["waits"] and not during["to host"] and during["to device"] == sent
+        assert during["launches"] <= 21  # 10 forward, 10 backward, 1 for all parameters
+        assert loss.item() > 0
+
+
+def test_a_wrong_letter_in_training_is_told_when_the_loss_is_read(late):
+    model = NamesMLP()
+    loss = model.step(mg.tensor([[0, 1, 2]]), mg.tensor([27]))
+    with pytest.raises(IndexError, match="cross_entropy: Target 27 is out of bounds for 27"):
+        loss.item()
+    loss = model.step(mg.tensor([[0, 27, 2]]), mg.tensor([3]))
+    with pytest.raises(IndexError, match=BEYOND.format(27, 0, 27)):
+        print(loss)
