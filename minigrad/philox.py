@@ -2,8 +2,8 @@
 
 The source is Philox4x32-10 (Salmon, Moraes, Dror and Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011), which
 makes four words of 32 bits from a counter and a seed. The i-th value of a stream comes from counter i alone: values do not
-depend on the GPU, nor on the shapes in which they are drawn. A draw is one kernel, `KERNELS`; where kernels are switched
-off, the same is written in array operations, `words` and `FORMULAS`.
+depend on the GPU, nor on the shapes in which they are drawn. A draw is one kernel; where kernels are switched off, the
+same is written in array operations, `words` and `FORMULAS`.
 """
 
 import functools
@@ -70,14 +70,6 @@ def exponential(c, dtype):
     return -xp.log(((wide(c[0], c[1]) >> np.uint64(12)).astype("float64") + 0.5) * 2.0**-52)
 
 
-FORMULAS = {  # of the words of each counter, the dtype of the result, and two numbers
-    "uniform": lambda c, dtype, a, b: unit(c, dtype) * dtype.type(b) + dtype.type(a),
-    "normal": lambda c, dtype, a, b: normal(c, dtype) * dtype.type(b) + dtype.type(a),
-    "exponential": lambda c, dtype, a, b: exponential(c, dtype) * dtype.type(b),
-    "chance": lambda c, dtype, a, b: (unit(c, np.dtype("float64")) < a).astype(dtype) * dtype.type(b),
-    "integer": lambda c, dtype, a, b: (wide(c[0], c[1]) % b).view("int64") + a,
-}
-
 # ------------------------------------------------------------------------------------------------------- as one kernel
 
 SOURCE = f"""
@@ -122,18 +114,29 @@ extern "C" __global__ void NAME(long long n, unsigned long long seed, unsigned l
     y[i] = VALUE;
 }}
 """
-VALUES = {  # what a counter gives, and the C types of the numbers a and b
-    "uniform": ("In<T>::unit(w) * T(b) + T(a)", "double", "double"),
-    "normal": ("sqrt(log(In<T>::inside(w)) * T(-2)) * cos(In<T>::angle(w)) * T(b) + T(a)", "double", "double"),
-    "exponential": ("-log(In<T>::inside(w)) * T(b)", "double", "double"),
-    "chance": ("In<double>::unit(w) < a ? T(b) : T(0)", "double", "double"),
-    "integer": ("(long long)(wide(w) % b) + a", "long long", "unsigned long long"),
-}
-KERNELS = {
-    name: Kernel(f"random_{name}", SOURCE.replace("NAME", f"random_{name}").replace("VALUE", value))
-    for name, (value, *_) in VALUES.items()
-}
 
+
+def kernel(name, value, a="double", b="double"):
+    """The kernel of a formula: what the words w of a counter give, and the C types of the numbers a and b."""
+    parts = {"NAME": f"random_{name}", "VALUE": value, "A a": f"{a} a", "B b": f"{b} b"}
+    source = SOURCE
+    for part, text in parts.items():
+        source = source.replace(part, text)
+    return Kernel(parts["NAME"], source)
+
+
+UNIFORM = kernel("uniform", "In<T>::unit(w) * T(b) + T(a)")
+NORMAL = kernel("normal", "sqrt(log(In<T>::inside(w)) * T(-2)) * cos(In<T>::angle(w)) * T(b) + T(a)")
+EXPONENTIAL = kernel("exponential", "-log(In<T>::inside(w)) * T(b)")
+CHANCE = kernel("chance", "In<double>::unit(w) < a ? T(b) : T(0)")
+INTEGER = kernel("integer", "(long long)(wide(w) % b) + a", "long long", "unsigned long long")
+FORMULAS = {  # the same of arrays of words, the dtype of the result, and the two numbers
+    UNIFORM: lambda c, dtype, a, b: unit(c, dtype) * dtype.type(b) + dtype.type(a),
+    NORMAL: lambda c, dtype, a, b: normal(c, dtype) * dtype.type(b) + dtype.type(a),
+    EXPONENTIAL: lambda c, dtype, a, b: exponential(c, dtype) * dtype.type(b),
+    CHANCE: lambda c, dtype, a, b: (unit(c, np.dtype("float64")) < a).astype(dtype) * dtype.type(b),
+    INTEGER: lambda c, dtype, a, b: (wide(c[0], c[1]) % b).view("int64") + a,
+}
 
 # ------------------------------------------------------------------------------------------------------- the generator
 
@@ -172,32 +175,30 @@ class DeviceGenerator(Generator, on="cuda"):
 
     __setstate__ = set_state
 
-    def _draw(self, name, shape, dtype, a=0.0, b=1.0):
-        """Values of one of the `FORMULAS`."""
+    def _draw(self, kernel, shape, dtype, a=0.0, b=1.0):
+        """Values of one of the kernels, or of its formula."""
         size = math.prod(shape)
         start, self._offset = self._offset, (self._offset + size) % 2**64
         y = xp.empty(shape, dtype)
         if not size:
             return y
         if ENABLED:
-            _, *types = VALUES[name]
-            arguments = size, np.uint64(self._seed), np.uint64(start), a, b, y
-            KERNELS[name].each(size, arguments, **dict(zip("TAB", (y.dtype, *types))))
+            kernel.each(size, (size, np.uint64(self._seed), np.uint64(start), a, b, y), T=y.dtype)
         else:
             counters = xp.arange(size, dtype="uint64") + np.uint64(start)
-            y.reshape(-1)[...] = FORMULAS[name](words(self._seed, counters), y.dtype, a, b)
+            y.reshape(-1)[...] = FORMULAS[kernel](words(self._seed, counters), y.dtype, a, b)
         return y
 
     # Draws, with the arguments and the errors of Generator's ----------------------------------------------------------
 
     def rand(self, shape, dtype=np.float32):
         """Uniform on [0, 1)."""
-        return self._draw("uniform", shape, _float_dtype("rand", dtype))
+        return self._draw(UNIFORM, shape, _float_dtype("rand", dtype))
 
     def uniform(self, low, high, shape, dtype=np.float32):
         """Uniform on [low, high)."""
         dtype = self._bounded(low, high, dtype)
-        values = self._draw("uniform", shape, dtype, float(low), float(dtype.type(high) - dtype.type(low)))
+        values = self._draw(UNIFORM, shape, dtype, float(low), float(dtype.type(high) - dtype.type(low)))
         return xp.where(values == dtype.type(high), dtype.type(low), values)  # rounding may have reached the bound
 
     def normal(self, mean, std, shape, dtype=np.float32, contiguous=True):
@@ -205,21 +206,21 @@ class DeviceGenerator(Generator, on="cuda"):
         dtype = _float_dtype("normal_", dtype)
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-        return self._draw("normal", shape, dtype, float(mean), float(std))
+        return self._draw(NORMAL, shape, dtype, float(mean), float(std))
 
     def exponential(self, rate, shape, dtype=np.float32):
         """Exponential values of the given rate."""
         dtype = _float_dtype("exponential_", dtype)
         if not rate > 0:
             raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
-        return self._draw("exponential", shape, dtype, 0.0, 1 / rate)
+        return self._draw(EXPONENTIAL, shape, dtype, 0.0, 1 / rate)
 
     def bernoulli(self, p, shape=(), dtype=np.float32):
         """1 with probability p, else 0; an array p, on the GPU, is looked at, for which the host waits."""
         if not isinstance(p, xp.ndarray):
             if not 0 <= p <= 1:
                 raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-            return self._draw("chance", shape, np.float32, float(p)).astype(dtype, copy=False)
+            return self._draw(CHANCE, shape, np.float32, float(p)).astype(dtype, copy=False)
         if not ((p >= 0) & (p <= 1)).all():
             raise RuntimeError(f"bernoulli expects p to be in [0, 1], but got {p.min()} to {p.max()}")
         p = xp.broadcast_to(p, shape) if shape else p
@@ -232,12 +233,12 @@ class DeviceGenerator(Generator, on="cuda"):
             raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
         if p in (0, 1):
             return xp.full(shape, 1 - p, dtype)
-        return self._draw("chance", shape, dtype, 1.0 - p, 1 / (1 - p))
+        return self._draw(CHANCE, shape, dtype, 1.0 - p, 1 / (1 - p))
 
     def randint(self, low, high, shape, dtype=np.int64):
         """Integers in [low, high): 64 bits modulo (high - low), plus low."""
         self._limited(low, high, dtype)
-        return self._draw("integer", shape, np.int64, np.int64(low), np.uint64(high - low)).astype(dtype, copy=False)
+        return self._draw(INTEGER, shape, np.int64, np.int64(low), np.uint64(high - low)).astype(dtype, copy=False)
 
     def randperm(self, n, dtype=np.int64):
         """A permutation of 0 .. n - 1: the order of n draws of 63 bits."""
