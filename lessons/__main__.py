@@ -3,6 +3,9 @@
 import argparse
 import runpy
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from . import cells
@@ -18,6 +21,7 @@ def main(arguments=None):
     option = parser.add_argument
     option("names", nargs="*", metavar="LESSON", help="a number, a name, or a part of one that fits no other")
     option("--all", action="store_true", help="run every lesson and print a table")
+    option("--jobs", type=int, default=1, metavar="N", help="with several lessons, how many to run at a time (1)")
     option("--notebooks", type=Path, metavar="DIR", help="write the lessons as .ipynb files")
     option("--gallery", type=Path, metavar="DIR", help="run the lessons and write them as pages, with their figures")
     add_options(parser.add_argument_group("options of every lesson, passed on"))
@@ -26,6 +30,8 @@ def main(arguments=None):
         chosen = [find(name) for name in options.names]
     except LookupError as error:
         parser.error(error.args[0])
+    if options.jobs < 1:
+        parser.error(f"--jobs wants a number of 1 or more, got {options.jobs}")
     if options.gallery and options.out:
         parser.error("--gallery keeps the figures in its own folder: leave out --out")
     passed_on = as_arguments(options)
@@ -40,7 +46,7 @@ def main(arguments=None):
         needs = "--notebooks" if options.notebooks else "--gallery"
         parser.exit(1, f"{parser.prog}: {needs} needs the package {error.name}: {NEEDED}\n")
     if options.all or len(chosen) > 1:
-        return run_many(chosen or cells.lessons(), passed_on)
+        return run_many(chosen or cells.lessons(), passed_on, options.jobs)
     if chosen:
         return run_one(chosen[0], passed_on)
     return list_lessons()
@@ -73,19 +79,20 @@ def run_one(path, options):
     return 0
 
 
-def run_many(paths, options):
-    """Runs each lesson in a process of its own, goes on after a failure, and prints a table."""
+def run_many(paths, options, jobs=1):
+    """Runs each lesson in a process of its own, `jobs` at a time, goes on after a failure, and prints a table."""
     print(f"{'lesson':<32}{'time':>8}   published figures")
-    failed, total = [], 0.0
-    for path in paths:
-        print(f"{path.stem:<32}", end="", flush=True)
-        result = cells.record(path, options)
-        total += result["seconds"]
-        print(f"{result['seconds']:6.1f} s   {'FAILED' if result['error'] else cells.tally(result['verdicts']) or '-'}")
-        if result["error"]:
-            failed.append(path.stem)
-            print("".join(result["outputs"][-1:]) + result["error"], file=sys.stderr)
-    print(f"{f'{len(paths)} lessons, {len(failed)} failed':<32}{total:6.1f} s")
+    failed, started = [], time.perf_counter()
+    with ThreadPoolExecutor(jobs) as pool:
+        results = pool.map(partial(cells.record, options=options), paths)  # in the order of the lessons
+        for path in paths:
+            print(f"{path.stem:<32}", end="", flush=True)
+            result = next(results)
+            print(f"{result['seconds']:6.1f} s   {'FAILED' if result['error'] else cells.tally(result['verdicts']) or '-'}")
+            if result["error"]:
+                failed.append(path.stem)
+                print("".join(result["outputs"][-1:]) + result["error"], file=sys.stderr)
+    print(f"{f'{len(paths)} lessons, {len(failed)} failed':<32}{time.perf_counter() - started:6.1f} s")
     return 1 if failed else 0
 
 

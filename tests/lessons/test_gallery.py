@@ -108,6 +108,20 @@ def test_the_table_goes_on_after_a_failure(small_lessons, tmp_path, capsys):
     assert command.main(["--all", "--quick", "--out", str(tmp_path)]) == 0
 
 
+def test_lessons_run_at_the_same_time(small_lessons, tmp_path, capsys):
+    """Each of two waits until the other has started; the table is in their order."""
+    for name, own, other in (("05_a", "a", "b"), ("06_b", "b", "a")):
+        mine, theirs = (repr(str(tmp_path / part)) for part in (own, other))
+        wait = f"while not os.path.exists({theirs}):\n    assert time.monotonic() < end, 'alone'\n    time.sleep(0.01)\n"
+        lines = f"import os, time\nend = time.monotonic() + 20\nopen({mine}, 'w').close()\n{wait}"
+        (small_lessons / f"{name}.py").write_text(f"# %% [markdown]\n# # {name}\n\n# %%\n{lines}", encoding="utf-8")
+    assert command.main(["05", "06", "--jobs", "2"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["lesson", "05_a", "06_b", "2"]
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--all", "--jobs", "0"])
+    assert "--jobs wants a number of 1 or more" in capsys.readouterr().err
+
+
 def test_a_lesson_that_kills_its_process_has_failed(small_lessons):
     deadly = small_lessons / "05_deadly.py"
     deadly.write_text("# %%\nimport os\nos._exit(3)\n", encoding="utf-8")
