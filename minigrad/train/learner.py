@@ -12,7 +12,10 @@ from ..nn.module import Module
 from ..optim import Optimizer
 from ..serialization import load, save
 from .callback import BATCH, EPOCH, EVENTS, FIT, PASS, Callback, Cancel, CancelFit, widest
+from .communicator import Communicator
 from .interrupt import on_interrupt
+from .metrics import size
+from .parallel import DataParallel
 from .streams import generators, get_states, set_states
 
 FORMAT = "minigrad.train.Learner 1"
@@ -25,6 +28,10 @@ class Learner:
     `data` has loaders `.train` and `.validation`, or is a pair of them; the second may be None. A loader is iterated
     once an epoch; its batches are tuples or lists, whose last entry is the target and the others what the model takes.
     `loss(prediction, target)` returns a tensor of one number.
+
+    In several processes the model is given as a DataParallel. Each then has its own part of every batch, in `x`, `y` and
+    `prediction`; `loss`, metrics and all that is recorded are those of whole batches, the same everywhere, and the loss is
+    taken to be a mean over the batch. Process 0 alone prints, and reads and writes files.
 
     While it fits: `epoch` (from 0) of `epochs`, `batch` (as it was loaded), `x`, `y`, `prediction`, `loss`, `training` (or
     validating), `done` (batches of this pass over a loader that are over), `step` (how often the optimiser has stepped
@@ -39,10 +46,12 @@ class Learner:
             raise TypeError(f"Learner: expected loss to be a function of (prediction, target), got {type(loss).__name__}")
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"Learner: expected optimizer to be an Optimizer, got {type(optimizer).__name__}")
-        self.model, self.data, self.loss_function, self.optimizer = model, with_parts(data), loss, optimizer
+        self.parallel = model if isinstance(model, DataParallel) else DataParallel(model, communicator=Communicator())
+        self.model, self.data, self.loss_function = self.parallel.module, with_parts(data), loss
+        self.optimizer = optimizer
         self.callbacks = checked(callbacks)
         self.active = self.callbacks  # those of the present or last fit, in order
-        self.running = self.training = self.interrupted = False
+        self.running = self.training = False
         self.epoch = self.epochs = self.step = self.done = 0
         self.stage = "start"  # of the epoch, then "train", "validate" and "end"
         self.batch = self.x = self.y = self.prediction = self.loss = self.cancelled = None
@@ -75,7 +84,8 @@ class Learner:
         return sorted(active, key=lambda callback: callback.order)
 
     def run(self, active):
-        self.active, self.interrupted, self.metrics, self.cancelled = active, False, {}, None
+        self.active, self.metrics, self.cancelled = active, {}, None
+        self.parallel.communicator.reset()
         self.handlers = {
             event: [getattr(callback, event) for callback in active if hasattr(callback, event)] for event in EVENTS
         }
@@ -89,15 +99,22 @@ class Learner:
                 self.phase("fit", FIT, self.run_fit)
         finally:
             self.running, self.pending = False, None
-        if self.interrupted and self.epoch < self.epochs:
+        if self.parallel.communicator.lost is not None:
+            raise self.parallel.communicator.lost
+        if self.interrupted and self.epoch < self.epochs and self.parallel.rank == 0:
             where = f"after epoch {self.epoch} of {self.epochs}"
             if self.stage != "start":
                 where = f"in epoch {self.epoch + 1} of {self.epochs}, after {self.done} batches of its {self.stage} pass"
             print(f"fit: interrupted {where}", file=sys.stderr)
 
     def interrupt(self):
-        """End the fit after the batch in hand."""
-        self.interrupted = True
+        """End the fit after the batch in hand; of several processes, when all have heard of it."""
+        self.parallel.communicator.interrupt()
+
+    @property
+    def interrupted(self):
+        """Whether the fit has been asked to end."""
+        return self.parallel.communicator.interrupted
 
     @property
     def cut_off(self):
@@ -168,7 +185,7 @@ class Learner:
         if self.pending is not None:
             set_states(self.generators(), self.pending["stage_streams"])
         self.stage_streams = get_states(self.generators())
-        batches = iter(loader)
+        batches = iter(self.parallel.shares(loader))
         if self.pending is None:
             self.stage, self.done = stage, 0
         else:
@@ -193,6 +210,7 @@ class Learner:
         self.loss = loss = self.loss_function(self.prediction, self.y)
         if not isinstance(loss, Variable) or loss.array.size != 1:
             raise TypeError(f"Learner: expected the loss function to return a tensor of one number, got {described(loss)}")
+        self.loss = self.parallel.mean(loss)
         self.event("after_loss")
         if self.training:
             self.loss.backward()
@@ -211,7 +229,13 @@ class Learner:
 
     def predict(self):
         """What the model makes of `x`."""
-        return self.model(*self.x) if isinstance(self.x, tuple) else self.model(self.x)
+        model = self.model if self.parallel.size == 1 else self.parallel
+        return model(*self.x) if isinstance(self.x, tuple) else model(self.x)
+
+    @property
+    def samples(self):
+        """How many samples the batch has, in all processes together."""
+        return size(self.y) if self.parallel.size == 1 else self.parallel.samples[1]
 
     @property
     def batches(self):
@@ -300,7 +324,8 @@ class Learner:
 
     def save(self, path):
         """Write the state to a file, from which `load` and `resume` read; it is whole, or what it was before."""
-        save(self.state_dict(), path)
+        if self.parallel.rank == 0:
+            save(self.state_dict(), path)
 
     def load(self, path):
         """Take over the state in a file, but for the states of callbacks; nothing changes where there is an error.
@@ -313,7 +338,8 @@ class Learner:
     def read(self, path, active=None):
         if self.running:
             raise RuntimeError("load: this learner is fitting")
-        state = load(path)
+        state = load(path) if self.parallel.rank == 0 else None
+        state = self.parallel.communicator.object(state)
         try:
             if active is not None:
                 match_callbacks(state, active)

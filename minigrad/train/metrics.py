@@ -66,8 +66,8 @@ class Metrics(Callback):
                 series.append(learner.loss)
             else:
                 with no_grad():
-                    series.append(self.functions[name](learner.prediction, learner.y))
-        self.weights.append(size(learner.y))
+                    series.append(learner.parallel.mean(self.functions[name](learner.prediction, learner.y)))
+        self.weights.append(learner.samples)
 
     def after_train(self, learner):
         self.publish("train")

@@ -27,7 +27,8 @@ class ProgressBar(Callback):
 
     def before_fit(self, learner):
         self.output = self.file or sys.stdout
-        self.columns, self.live = None, self.output.isatty()
+        self.columns, self.silent = None, learner.parallel.rank > 0
+        self.live = self.output.isatty() and not self.silent
 
     def before_epoch(self, learner):
         self.started = time.perf_counter()
@@ -58,7 +59,7 @@ class ProgressBar(Callback):
         self.close(learner)
 
     def after_epoch(self, learner):
-        if learner.cut_off:
+        if learner.cut_off or self.silent:
             return
         cells = {"epoch": str(learner.epoch + 1)}
         cells |= {name: f"{value:.4f}" for name, value in learner.metrics.items()}

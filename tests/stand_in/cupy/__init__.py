@@ -203,7 +203,7 @@ class Flags:
 class Device:
     """The one GPU there is."""
 
-    id = 0
+    id, pci_bus_id = 0, "0000:00:00.0"
 
     def __init__(self, device=None):
         if device not in (None, 0):
