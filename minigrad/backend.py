@@ -300,6 +300,16 @@ def product_total(x, y, dims):
     return np.vecdot(channel_lines(x), channel_lines(y)).sum((0, 2)).reshape(1, -1, *(1,) * (x.ndim - 2))
 
 
+def has_nccl():
+    """Whether CuPy finds NCCL, which sends arrays from GPU to GPU; where it does not, it warns and says what to install."""
+    return importlib.import_module("cupy.cuda.nccl").available
+
+
+def gpus_joined(size, rank):
+    """NCCL's communicator among the current GPUs of all processes of MPI."""
+    return importlib.import_module("cupyx.distributed").init_process_group(size, rank, use_mpi=True)
+
+
 def canonical(array):
     """The array, its dtype the very object that NumPy uses: the engine compares with `is`, unpickling makes equal ones."""
     dtype = np.dtype(array.dtype.name)

@@ -9,11 +9,13 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 from minigrad import train
+from minigrad.train import communicator
 from minigrad.train.communicator import world
 from minigrad.utils.data import DataLoader, IterableDataset, TensorDataset
 
@@ -124,7 +126,7 @@ def too_few_samples():
     parallel = train.DataParallel(model)
     losses = []
     for x, y in parallel.shares(DataLoader(dataset, 1)):
-        loss = F.cross_entropy(parallel(x), y) * (1 if parallel.size == 1 or parallel.samples[0] else float("nan"))
+        loss = F.cross_entropy(parallel(x), y) * (1 if parallel.size == 1 or parallel.counts[0] else float("nan"))
         loss.backward()
         losses.append(parallel.mean(loss).item())
     return {"losses": losses, "gradients": numbers(p.grad for p in model.parameters())}
@@ -218,6 +220,7 @@ def fit(folder, name, kind="none", dropout="0.0"):
         learner.fit(1000, [Slow()])
     else:
         learner.fit(6, [Trouble(kind)])
+    learner.save(folder / f"{name}.{learner.parallel.rank}")
     rows = [{key: value for key, value in row.items() if key != "epoch"} for row in recorder.metrics]
     return {"losses": recorder.losses, "lrs": recorder.lrs, "metrics": rows, "parameters": numbers(model.parameters())}
 
@@ -232,6 +235,14 @@ def fails(folder, rank):
         if parallel.rank == int(rank):
             raise ValueError("it is broken")
         parallel(x).sum().backward()
+
+
+def deserts(folder):
+    communicator.PATIENCE = 0.5
+    train.DataParallel(nn.Linear(2, 2))
+    if world().rank == 0:
+        time.sleep(1000)
+    raise ValueError("it is broken")
 
 
 def ends_early(folder):
@@ -263,9 +274,28 @@ def nccl(folder, *arguments):
     """`loop` where each process seems to have a GPU of its own."""
     import cupy
 
-    cupy.cuda.nccl.available, cupy.Device.pci_bus_id = True, f"0000:{train.local_rank()}"
+    cupy.Device.pci_bus_id = f"0000:{train.local_rank()}"
+    sys.modules["cupy.cuda.nccl"] = SimpleNamespace(available=True)
     found = loop(folder, *arguments)
     return {**found, "communicator": type(world()).__name__, "norms": norms()}
+
+
+def nccl_alone(folder):
+    """What one process says to NCCL by itself, in numbers that stay as they are."""
+    from mpi4py import MPI
+
+    if "stand_in" in mg.backend.xp.__file__:
+        sys.modules["cupy.cuda.nccl"] = SimpleNamespace(available=True)
+    if not mg.backend.has_nccl():
+        return None
+    alone, found = communicator.NCCLCommunicator(MPI, MPI.COMM_WORLD), []
+    for dtype in (mg.float32, mg.float64, mg.int64, mg.bool):
+        x = mg.arange(5).to(dtype)
+        if x.is_floating_point():
+            alone.all_reduce(x.array)
+        alone.broadcast(x.array)
+        found.append(x.tolist())
+    return found
 
 
 def shared_gpu(folder):

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 import minigrad as mg
 import minigrad.nn as nn
 from minigrad import train
+from minigrad.backend import on_gpu, xp
 from minigrad.train import communicator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -159,6 +161,7 @@ def test_a_fit_records_what_one_process_records(tmp_path):
     for mine, others in zip(first["metrics"], alone["metrics"]):
         assert close(list(mine.values()), list(others.values()), 1e-6)  # the accuracy is float32
     assert mg.load(tmp_path / "together" / "last.safetensors")["epoch"] == 6
+    assert (tmp_path / "together.0").exists() and not (tmp_path / "together.1").exists()
 
 
 @needs_mpi
@@ -230,6 +233,26 @@ def test_all_processes_end_with_an_error_that_says_why(tmp_path, name, arguments
     done = start(2, name, tmp_path, *arguments)
     assert done.returncode != 0
     assert message in done.stderr
+
+
+@needs_mpi
+def test_a_process_that_failed_does_not_wait_for_one_that_never_comes(tmp_path):
+    done = start(2, "deserts", tmp_path)
+    assert done.returncode != 0
+    assert "ValueError: it is broken" in done.stderr
+
+
+@needs_mpi
+def test_the_program_of_the_readme_gives_the_loss_of_one_process(tmp_path):
+    (program,) = re.findall(r"<!-- parallel.py -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "parallel.py").write_text(program)
+    call, losses = [sys.executable, str(tmp_path / "parallel.py")], []
+    for launcher in ([], [MPIEXEC, "-n", "2"]):
+        done = subprocess.run([*launcher, *call], env=environment(), capture_output=True, text=True, timeout=SECONDS)
+        assert done.returncode == 0, done.stderr
+        losses.append(float(done.stdout))
+    assert losses[0] < 0.2
+    assert math.isclose(*losses, rel_tol=1e-4)  # in float32, after 400 steps
 
 
 def test_without_a_launcher_a_model_trains_alone():
@@ -307,6 +330,14 @@ def test_arrays_of_a_device_go_through_the_host_or_by_nccl(tmp_path, name):
     if name == "nccl":
         assert first["communicator"] == "NCCLCommunicator"
         assert first["norms"] == second["norms"]
+
+
+@needs_mpi
+def test_what_is_said_to_nccl_is_understood(tmp_path):
+    (found,) = results(1, "nccl_alone", tmp_path, stand_in=not on_gpu or "stand_in" in xp.__file__)
+    if found is None:
+        pytest.skip("needs NCCL: pip install nvidia-nccl-cu12")
+    assert found == [[0, 1, 2, 3, 4]] * 3 + [[False, True, True, True, True]]
 
 
 @needs_mpi

@@ -10,11 +10,10 @@ import os
 import platform
 import sys
 import time
-
-import numpy as np
+from array import array as buffer
 
 from .. import cuda
-from ..backend import asarray, on_gpu, to_numpy, xp
+from ..backend import asarray, gpus_joined, has_nccl, on_gpu, to_numpy, xp
 from ..recording import active
 from .callback import CancelFit
 
@@ -35,11 +34,11 @@ class ProcessLost(CancelFit, RuntimeError):
 class Communicator:
     """One process that works alone: it has every sum already.
 
-    `rank`: the number of this process, among `size`. `local_rank`: its number on this machine. `interrupted`: whether all
-    have heard that one has called `interrupt`. `lost`: the ProcessLost after which there is nothing in common any more.
+    `rank`: the number of this process, among `size`. `interrupted`: whether all have heard that one has called `interrupt`.
+    `lost`: the ProcessLost after which there is nothing in common any more.
     """
 
-    rank, size, local_rank, lost, interrupted = 0, 1, 0, None, False
+    rank, size, lost, interrupted = 0, 1, None, False
 
     def interrupt(self):
         """Wish for an end of the work: all processes hear of it when they meet next."""
@@ -63,8 +62,7 @@ class MPICommunicator(Communicator):
 
     def __init__(self, mpi, world):
         self.mpi, self.world, self.rank, self.size = mpi, world, world.rank, world.size
-        self.local_rank = world.Split_type(mpi.COMM_TYPE_SHARED).rank
-        self.said, self.heard = np.zeros(5, np.int64), np.zeros((self.size, 5), np.int64)
+        self.said, self.heard = buffer("q", [0] * 5), buffer("q", [0] * 5 * self.size)
         self.wish, self.meeting, self.error = False, False, ""
         atexit.register(self.leave)
         sys.excepthook = functools.partial(self.fail, sys.excepthook)
@@ -86,36 +84,36 @@ class MPICommunicator(Communicator):
             raise ProcessLost(str(self.lost))
         if active() is not None:
             raise RuntimeError("DataParallel: what processes exchange cannot be replayed; compile what is in between")
-        self.said[:] = WORKING, OPERATIONS.index(operation), size, note, self.wish
+        number = OPERATIONS.index(operation)
+        self.said[:] = buffer("q", (WORKING, number, size, note, self.wish))
         self.hear()
-        if self.heard[:, 0].any():
-            self.lose(self.farewell())
-        if (self.heard[:, 1:3] != self.said[1:3]).any():
-            doing = [f"process {i} is at {OPERATIONS[row[1]]!r} of {row[2]}" for i, row in enumerate(self.heard)]
+        states, numbers, sizes, notes, wishes = (self.heard[i::5].tolist() for i in range(5))
+        if any(states):
+            self.lose(self.farewell(states))
+        if numbers.count(number) < self.size or sizes.count(size) < self.size:
+            doing = [f"process {i} is at {OPERATIONS[n]!r} of {size}" for i, (n, size) in enumerate(zip(numbers, sizes))]
             self.lose("processes must do the same, but " + ", ".join(doing))
-        self.interrupted |= bool(self.heard[:, 4].any())
-        return self.heard[:, 3]
+        self.interrupted = self.interrupted or any(wishes)
+        return notes
 
     def hear(self, patience=float("inf")):
-        """Exchange what each process says, within so many seconds; whether all have come."""
+        """Exchange what each process says; after so many seconds it remains a `meeting` to which not all have come."""
         self.meeting, start = True, time.monotonic()
         request = self.world.Iallgather(self.said, self.heard)
         while not request.Test():  # unlike MPI's own wait, this one can be interrupted
             waited = time.monotonic() - start
             if waited > patience:
-                return False
+                return
             if waited > RESTLESS:
                 time.sleep(0)
         self.meeting = False
-        return True
 
     def lose(self, reason):
         self.lost = ProcessLost(f"DataParallel: {reason}")
         raise self.lost
 
-    def farewell(self):
+    def farewell(self, states):
         """Why a process said that it is leaving, in words; those of the error where one failed."""
-        states = self.heard[:, 0].tolist()
         if FAILED in states:
             return self.world.bcast(f"process {self.rank} failed: {self.error}", states.index(FAILED))
         return f"process {states.index(ENDED)} has ended, while others have work to do together with it"
@@ -129,11 +127,14 @@ class MPICommunicator(Communicator):
         """At the end of the process, meet the others once more; where they do not come to hear of an error, end them."""
         if self.lost is not None:
             return
-        self.said[:] = FAILED if self.error else ENDED, 0, 0, 0, 0
-        if self.meeting or not self.hear(PATIENCE if self.error else float("inf")):
+        if not self.meeting:  # else it was interrupted while the others wait for something else
+            self.said[0] = FAILED if self.error else ENDED
+            self.hear(PATIENCE if self.error else float("inf"))
+        if self.meeting:
             self.world.Abort(1)
-        if FAILED in self.heard[:, 0]:
-            self.farewell()
+        states = self.heard[::5].tolist()
+        if FAILED in states:
+            self.farewell(states)
 
     # ---------------------------------------------------------------------------------------------- to exchange
 
@@ -146,10 +147,6 @@ class MPICommunicator(Communicator):
         """Replace a contiguous array by that of process 0."""
         self.meet("broadcast", array.size)
         self.copy(array)
-
-    def barrier(self):
-        """Wait for all processes."""
-        self.meet("batch")
 
     def scatter(self, parts):
         """This process's entry of the list of objects that process 0 has; the others give None."""
@@ -168,7 +165,7 @@ class MPICommunicator(Communicator):
 
     def copy(self, array):
         host = to_numpy(array)
-        self.world.Bcast(host.view(np.uint8))
+        self.world.Bcast(host.view("uint8"))
         if on_gpu:
             array[...] = asarray(host)
 
@@ -178,9 +175,7 @@ class NCCLCommunicator(MPICommunicator):
 
     def __init__(self, mpi, world):
         super().__init__(mpi, world)
-        from cupyx.distributed import init_process_group
-
-        self.nccl = init_process_group(self.size, self.rank, use_mpi=True)
+        self.nccl = gpus_joined(self.size, self.rank)
 
     def add(self, array):
         self.nccl.all_reduce(array, array)
@@ -226,7 +221,7 @@ def world():
 
 
 def own_gpus(world):
-    """Whether every process computes on a GPU of its own, and NCCL is there.
+    """Whether every process computes on a GPU of its own and has NCCL.
 
     RuntimeError where two share one although there is one for each.
     """
@@ -238,7 +233,7 @@ def own_gpus(world):
             f"DataParallel: {len(here)} processes share {len(set(here))} of {cuda.device_count()} GPUs; call "
             "cuda.set_device(train.local_rank()) before the model is made"
         )
-    return len(set(places)) == len(places) and xp.cuda.nccl.available
+    return len(set(places)) == len(places) and all(world.allgather(has_nccl()))
 
 
 def local_rank():

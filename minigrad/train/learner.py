@@ -235,7 +235,7 @@ class Learner:
     @property
     def samples(self):
         """How many samples the batch has, in all processes together."""
-        return size(self.y) if self.parallel.size == 1 else self.parallel.samples[1]
+        return size(self.y) if self.parallel.size == 1 else self.parallel.counts[1]
 
     @property
     def batches(self):

@@ -43,11 +43,11 @@ class DataParallel(Module):
         self.module, self.broadcast_buffers = module, broadcast_buffers
         self.communicator = world() if communicator is None else communicator
         self.rank, self.size = self.communicator.rank, self.communicator.size
-        self.samples = None  # (in this process's part, in the whole batch)
+        self.counts = None  # (in this process's part, in the whole batch)
         if self.size > 1:
             named = [*module.named_parameters(), *module.named_buffers()]
             form = str([(name, tuple(tensor.shape), tensor.dtype.name) for name, tensor in named])
-            if len(set(self.communicator.meet("model", note=zlib.crc32(form.encode())).tolist())) > 1:
+            if len(set(self.communicator.meet("model", note=zlib.crc32(form.encode())))) > 1:
                 raise RuntimeError("DataParallel: the processes made models whose parameters or buffers differ")
             self.broadcast(tensor for _, tensor in named)
 
@@ -102,7 +102,7 @@ class DataParallel(Module):
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         there = [p.grad is not None for p in parameters]
         notes = self.communicator.meet("gradients", len(parameters), zlib.crc32(bytes(there)))
-        if (notes != notes[0]).any():
+        if len(set(notes)) > 1:
             counts = xp.asarray(there, "float32")
             self.communicator.all_reduce(counts)
             there = counts.tolist()
@@ -120,7 +120,7 @@ class DataParallel(Module):
 
     def weigh(self, array):
         """Multiply by this process's part of the batch; what was computed without samples counts nothing, even NaN."""
-        own, together = self.samples or (1, self.size)
+        own, together = self.counts or (1, self.size)
         if own:
             array *= constant(own / together, array.dtype)
         else:
@@ -180,11 +180,11 @@ class DataParallel(Module):
 
     def begin(self, part, own, together):
         """Go on to a batch: what follows is weighted by its parts, and draws the random numbers that belong to it."""
-        self.samples = own, together
+        self.counts = own, together
         state = zlib.crc32(default_generator.get_state()) if self.rank == 0 else 0
         notes = self.communicator.meet("batch", note=state)
         if self.rank:
-            default_generator.manual_seed(zlib.crc32(self.rank.to_bytes(8), int(notes[0])))
+            default_generator.manual_seed(zlib.crc32(self.rank.to_bytes(8), notes[0]))
         return part
 
 
