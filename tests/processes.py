@@ -237,6 +237,13 @@ def fails(folder, rank):
         parallel(x).sum().backward()
 
 
+def fails_early(folder):
+    train.local_rank()
+    if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK")) == "1":
+        raise ValueError("it is broken")
+    train.DataParallel(nn.Linear(2, 2))
+
+
 def deserts(folder):
     communicator.PATIENCE = 0.5
     train.DataParallel(nn.Linear(2, 2))
@@ -277,7 +284,7 @@ def nccl(folder, *arguments):
     cupy.Device.pci_bus_id = f"0000:{train.local_rank()}"
     sys.modules["cupy.cuda.nccl"] = SimpleNamespace(available=True)
     found = loop(folder, *arguments)
-    return {**found, "communicator": type(world()).__name__, "norms": norms()}
+    return {**found, "by nccl": world().nccl is not None, "norms": norms()}
 
 
 def nccl_alone(folder):
@@ -288,7 +295,8 @@ def nccl_alone(folder):
         sys.modules["cupy.cuda.nccl"] = SimpleNamespace(available=True)
     if not mg.backend.has_nccl():
         return None
-    alone, found = communicator.NCCLCommunicator(MPI, MPI.COMM_WORLD), []
+    alone, found = communicator.MPICommunicator(MPI, MPI.COMM_WORLD), []
+    alone.join_gpus()
     for dtype in (mg.float32, mg.float64, mg.int64, mg.bool):
         x = mg.arange(5).to(dtype)
         if x.is_floating_point():

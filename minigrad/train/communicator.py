@@ -34,11 +34,11 @@ class ProcessLost(CancelFit, RuntimeError):
 class Communicator:
     """One process that works alone: it has every sum already.
 
-    `rank`: the number of this process, among `size`. `interrupted`: whether all have heard that one has called `interrupt`.
-    `lost`: the ProcessLost after which there is nothing in common any more.
+    `rank`: the number of this process, among `size`. `local_rank`: its number on this machine. `interrupted`: whether all
+    have heard that one has called `interrupt`. `lost`: the ProcessLost after which there is nothing in common any more.
     """
 
-    rank, size, lost, interrupted = 0, 1, None, False
+    rank, size, local_rank, lost, interrupted = 0, 1, 0, None, False
 
     def interrupt(self):
         """Wish for an end of the work: all processes hear of it when they meet next."""
@@ -54,14 +54,15 @@ class Communicator:
 
 
 class MPICommunicator(Communicator):
-    """One of several processes over MPI; arrays of a GPU take the way through host memory.
+    """One of several processes over MPI; arrays of a GPU go by NCCL, or through host memory until `join_gpus` is called.
 
     Before numbers are exchanged all processes *meet*: each says what it is about to do. So a process that failed or ended is
     noticed by the others, and so are two that do different things, where MPI would wait without end.
     """
 
     def __init__(self, mpi, world):
-        self.mpi, self.world, self.rank, self.size = mpi, world, world.rank, world.size
+        self.mpi, self.world, self.rank, self.size, self.nccl = mpi, world, world.rank, world.size, None
+        self.local_rank = world.Split_type(mpi.COMM_TYPE_SHARED).rank
         self.said, self.heard = buffer("q", [0] * 5), buffer("q", [0] * 5 * self.size)
         self.wish, self.meeting, self.error = False, False, ""
         atexit.register(self.leave)
@@ -157,31 +158,27 @@ class MPICommunicator(Communicator):
         self.meet("share")
         return self.world.bcast(value)
 
+    def join_gpus(self):
+        """From now on arrays go from GPU to GPU; all processes call it."""
+        self.nccl = gpus_joined(self.size, self.rank)
+
     def add(self, array):
+        if self.nccl is not None:
+            self.nccl.all_reduce(array, array)
+            return
         host = to_numpy(array)
         self.world.Allreduce(self.mpi.IN_PLACE, host)
         if on_gpu:
             array[...] = asarray(host)
 
     def copy(self, array):
+        if self.nccl is not None:
+            self.nccl.broadcast(array.view("uint8"))  # which holds bools as well
+            return
         host = to_numpy(array)
         self.world.Bcast(host.view("uint8"))
         if on_gpu:
             array[...] = asarray(host)
-
-
-class NCCLCommunicator(MPICommunicator):
-    """The same with arrays that go from GPU to GPU by NCCL; MPI carries the few numbers of a meeting."""
-
-    def __init__(self, mpi, world):
-        super().__init__(mpi, world)
-        self.nccl = gpus_joined(self.size, self.rank)
-
-    def add(self, array):
-        self.nccl.all_reduce(array, array)
-
-    def copy(self, array):
-        self.nccl.broadcast(array.view("uint8"))
 
 
 # ------------------------------------------------------------------------------------------------ which one it is
@@ -211,13 +208,19 @@ def mpi():
 
 
 @functools.cache
-def world():
-    """The Communicator of this process."""
+def together():
+    """The Communicator of this process, before anything is known of GPUs. From then on the others hear of its errors."""
     library = mpi()
-    if library is None:
-        return Communicator()
-    kind = NCCLCommunicator if on_gpu and own_gpus(library.COMM_WORLD) else MPICommunicator
-    return kind(library, library.COMM_WORLD)
+    return Communicator() if library is None else MPICommunicator(library, library.COMM_WORLD)
+
+
+@functools.cache
+def world():
+    """The Communicator of this process, by way of NCCL where every process has that and a GPU of its own."""
+    communicator = together()
+    if on_gpu and communicator.size > 1 and own_gpus(communicator.world):
+        communicator.join_gpus()
+    return communicator
 
 
 def own_gpus(world):
@@ -238,5 +241,4 @@ def own_gpus(world):
 
 def local_rank():
     """The number of this process among those on its machine; 0 where it works alone. `cuda.set_device` takes it."""
-    library = mpi()
-    return 0 if library is None else library.COMM_WORLD.Split_type(library.COMM_TYPE_SHARED).rank
+    return together().local_rank

@@ -29,6 +29,7 @@ class DataParallel(Module):
     drawn by process 0, as if it were alone. With each batch, the default generator of every other process is seeded anew,
     from the state of that of process 0 and its rank: so dropout differs among processes, and is the same in every run.
 
+    Make it early: of an error before that, such as data that one machine does not have, the others do not hear, and wait.
     RuntimeError (ProcessLost) in all others when a process fails, ends early or does something else than they; a fit then
     writes its checkpoints before it is raised. When one is killed, mpiexec ends all at once.
 
@@ -271,7 +272,7 @@ replaced_by.vjp(lambda g: g)
 
 
 def wide(dtype):
-    """The dtype in which numbers are added up: MPI knows no float16."""
+    """The dtype in which numbers are added up: few kinds of MPI know float16."""
     return "float64" if dtype == "float64" else "float32"
 
 
