@@ -1,6 +1,7 @@
 """What `import` costs in a new process: time, and memory at most."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,8 @@ print(json.dumps([seconds, peak_megabytes()]))
 def import_once(package):
     """Seconds and megabytes of one import in a new process; RuntimeError with what it raised if it fails."""
     command = [sys.executable, "-c", CHILD, MODULES.get(package, package)]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=compiled)
     if finished.returncode:
         lines = finished.stderr.strip().splitlines()
         raise RuntimeError(next((line for line in lines if line.partition(":")[0].endswith("Error")), lines[-1]))
@@ -34,7 +36,8 @@ def import_once(package):
 
 
 def run(rounds, packages=PACKAGES):
-    """The cost of importing each installed package; the packages take turns. A first import fills the disk cache."""
+    """The cost of importing each installed package; the packages take turns. A first import fills the disk cache and
+    writes bytecode, as installing does."""
     repeats = max(2, min(10, rounds // 10))
     measured = {}
     for package in packages:

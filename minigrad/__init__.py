@@ -41,8 +41,6 @@ from .ops.shape import (
 from .ops.sorting import argsort, bucketize, median, searchsorted, sort, topk, unique
 from .printing import set_printoptions
 from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from .replay import compile
-from .serialization import load, save
 from .tensor import (
     Size, Tensor, bool, float16, float32, float64, int8, int16, int32, int64, uint8,
 )  # fmt: skip
@@ -56,3 +54,24 @@ float, double, half, long, int, short = float32, float64, float16, int64, int32,
 guard(globals(), ("minigrad.creation", "minigrad.ops"))
 vars(autograd).update(gradcheck=gradcheck.gradcheck, gradgradcheck=gradcheck.gradgradcheck, functional=jacobian)
 __version__ = "0.1.0"
+
+# imported where they are first asked for, since many programs never do: what they stand on would double the time of an
+# import, or take ten times as long where it is matplotlib
+LATER = {"compile": "replay", "load": "serialization", "save": "serialization"}
+PACKAGES = "datasets", "diagnostics", "train"
+__all__ = [name for name in (*globals(), *LATER) if not name.startswith("_")]
+
+
+def __getattr__(name):
+    from importlib import import_module  # here, so that nobody finds it in this package
+
+    if name in PACKAGES:
+        return import_module(f".{name}", __name__)  # which sets the attribute
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{LATER[name]}", __name__), name)
+    return value
+
+
+def __dir__():
+    return [*globals(), *LATER, *PACKAGES]

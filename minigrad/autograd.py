@@ -19,13 +19,13 @@ operands that broadcast is `@binary` in `ops/elementwise.py`.
 """
 
 import contextlib
-import inspect
 import itertools
 import threading
 from heapq import heappop, heappush
 
 from .backend import NUMBERS, Array, asarray, xp
 
+VARIADIC = 4  # the flag of code with `*args`
 new = object.__new__
 tick = itertools.count(1).__next__  # numbers nodes and in-place changes, so that each knows what came first
 
@@ -210,6 +210,12 @@ def wrap(array, node=None):
 # ------------------------------------------------------------------------------------------------------- primitives
 
 
+def parameters_of(function):
+    """The names of its positional parameters, `*arrays` included; asking `inspect` would take a tenth of the import."""
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount + bool(code.co_flags & VARIADIC)]
+
+
 class Rule:
     """The derivative of a primitive: which vjps there are, and what each of them needs."""
 
@@ -217,8 +223,7 @@ class Rule:
         self.forward = forward  # on raw arrays
         self.name = forward.__name__.strip("_")
         self.title = self.name.title().replace("_", "") + "Backward0"
-        parameters = inspect.signature(forward).parameters
-        self.slots = ["y", *parameters, "shape", *extras]  # what a vjp can name; of a variadic forward no tensor
+        self.slots = ["y", *parameters_of(forward), "shape", *extras]  # what a vjp can name; of a variadic forward no tensor
         if len(set(self.slots)) < len(self.slots):
             raise TypeError(f"{self.name}: y, shape and the extras cannot name a parameter, got {self.slots[1:]}")
         self.extras = len(extras)
@@ -233,7 +238,7 @@ class Rule:
         raise RuntimeError(f"{self.name}: a vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
 
     def takes(self, function):
-        g, *names = inspect.signature(function).parameters
+        g, *names = parameters_of(function)
         unknown = {g} - {"g"} | set(names) - {"needs", *self.slots}
         if unknown:
             raise TypeError(f"{self.name}: a vjp takes g, then any of {self.slots}; got {sorted(unknown)}")

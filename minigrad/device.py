@@ -1,35 +1,34 @@
 """Where tensors live: on the CPU, or on a GPU when `MINIGRAD_BACKEND=cupy`; one place for a whole process."""
 
-from dataclasses import dataclass
-
 from .backend import on_gpu, xp
 
 TYPES = ("cpu", "cuda")
 
 
-@dataclass(frozen=True, repr=False)
 class device:
     """A place: `device("cuda")`, `device("cuda:1")` or `device("cuda", 1)`; `str` gives "cuda:1" again.
 
     As in torch it equals no string: compare its `type`.
     """
 
-    type: str
-    index: int | None = None
-
-    def __post_init__(self):
-        name, colon, number = str(self.type).partition(":")
+    def __init__(self, type, index=None):
+        name, colon, number = str(type).partition(":")
         if name not in TYPES:
-            raise RuntimeError(
-                f"device: expected {' or '.join(TYPES)} at the start of its name, got {self.type!r}"
-            )
+            raise RuntimeError(f"device: expected {' or '.join(TYPES)} at the start of its name, got {type!r}")
         if colon:
-            if not number.isdecimal() or self.index is not None:
-                raise RuntimeError(
-                    f"device: expected one index, as in 'cuda:1', got {self.type!r}, {self.index!r}"
-                )
-            object.__setattr__(self, "index", int(number))
-        object.__setattr__(self, "type", name)
+            if not number.isdecimal() or index is not None:
+                raise RuntimeError(f"device: expected one index, as in 'cuda:1', got {type!r}, {index!r}")
+            index = int(number)
+        self._place = name, index
+
+    type = property(lambda self: self._place[0])
+    index = property(lambda self: self._place[1])
+
+    def __eq__(self, other):
+        return isinstance(other, device) and self._place == other._place
+
+    def __hash__(self):
+        return hash(self._place)
 
     def __repr__(self):
         return f"device(type={self.type!r}" + (")" if self.index is None else f", index={self.index})")

@@ -10,43 +10,31 @@ same on a GPU.
 """
 
 import contextlib
-import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 
 from .autograd import titles
 from .backend import NUMBERS, to_numpy, xp
 
-
-@dataclasses.dataclass
-class PrintOptions:
-    """How to print numbers.
-
-    `precision`: digits after the point. `threshold`: of a tensor with more elements, each dimension shows
-    `edgeitems` at its beginning and end only. `linewidth`: in characters. `sci_mode`: scientific notation;
-    None: where the values need it.
-    """
-
-    precision: int = 4
-    threshold: float = 1000
-    edgeitems: int = 3
-    linewidth: int = 80
-    sci_mode: bool | None = None
-
-
+DEFAULT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 PROFILES = {
-    "default": PrintOptions(),
-    "short": PrintOptions(precision=2, edgeitems=2),
-    "full": PrintOptions(threshold=math.inf),
+    "default": DEFAULT,
+    "short": DEFAULT | {"precision": 2, "edgeitems": 2},
+    "full": DEFAULT | {"threshold": math.inf},
 }
-options = PrintOptions()
+options = SimpleNamespace(**DEFAULT)
 
 
 def set_printoptions(
     precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
 ):
-    """Change how tensors print; see PrintOptions.
+    """Change how tensors print.
+
+    `precision`: digits after the point. `threshold`: of a tensor with more elements, each dimension shows `edgeitems`
+    at its beginning and end only. `linewidth`: in characters. `sci_mode`: scientific notation; None: where the values
+    need it.
 
     None leaves an option as it is, but makes `sci_mode` automatic again. `profile`: "default", "short"
     (2 digits, 2 items at the edges) or "full" (nothing left out); it comes first.
@@ -60,14 +48,14 @@ def set_printoptions(
     if isinstance(precision, float):
         raise ValueError(f"set_printoptions: expected precision to be an int, got {precision}")
     if profile is not None:
-        options.__dict__.update(dataclasses.asdict(PROFILES[profile]))
+        options.__dict__.update(PROFILES[profile])
     options.__dict__.update({name: value for name, value in given.items() if value is not None})
     options.sci_mode = sci_mode
 
 
 def get_printoptions():
     """The options in force, as a dict for `set_printoptions(**...)`."""
-    return dataclasses.asdict(options)
+    return dict(vars(options))
 
 
 @contextlib.contextmanager

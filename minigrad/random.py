@@ -10,7 +10,7 @@ equal those of PyTorch's code for AVX2 bit for bit.
 
 import math
 import operator
-import secrets
+import os
 import threading
 
 import numpy as np
@@ -165,7 +165,6 @@ class Generator:
     def __init__(self, device="cpu"):
         self.device = Device("cpu")
         self._lock = threading.RLock()
-        self._twister = np.random.MT19937(0)
         self.manual_seed(67280421310721)  # PyTorch's default seed
 
     # Seed and state -----------------------------------------------------------------------------------------
@@ -177,7 +176,7 @@ class Generator:
         """
         seed = self._checked(seed)
         with self._lock:
-            np.random.RandomState(self._twister).seed(seed % 2**32)
+            self._made = None
             self._restart(seed, untouched=True, next_normal=None)
         return self
 
@@ -190,9 +189,17 @@ class Generator:
             raise ValueError(f"manual_seed expected a seed in [-2^63, 2^64), but got {seed}")
         return seed % 2**64
 
+    @property
+    def _twister(self):
+        """NumPy's twister, made where it is first needed: its import would take as long as all of this library's."""
+        if self._made is None:
+            self._made = np.random.MT19937(0)
+            np.random.RandomState(self._made).seed(self._seed % 2**32)
+        return self._made
+
     def seed(self):
         """Restart the stream at a seed from the operating system and return that seed."""
-        return self.manual_seed(secrets.randbits(64)).initial_seed()
+        return self.manual_seed(int.from_bytes(os.urandom(8), "little")).initial_seed()
 
     def initial_seed(self):
         """The seed that the stream was last started from."""

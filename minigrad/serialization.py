@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import os
-import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -213,7 +212,7 @@ def write_atomically(path, data):
         with suppress(OSError):  # another process may be faster
             if time.time() - old.stat().st_mtime > LITTER_SECONDS:
                 old.unlink()
-    temporary = path.parent / LITTER.format(secrets.token_hex(8))
+    temporary = path.parent / LITTER.format(os.urandom(8).hex())
     try:
         with open(temporary, "xb") as file:
             file.write(data)

@@ -4,7 +4,6 @@ import itertools
 import threading
 import warnings
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from ...creation import tensor
@@ -108,6 +107,8 @@ class DataLoader:
                 if self.worker_init_fn is not None:
                     self.worker_init_fn(i)
             return self.fetch(index)
+
+        from concurrent.futures import ThreadPoolExecutor  # only here: it takes a tenth of the import of NumPy
 
         pool = ThreadPoolExecutor(self.num_workers)
         first = itertools.islice(indices, self.num_workers * self.prefetch_factor)
