@@ -40,6 +40,12 @@ SEEDS = "it sets the state of the random stream"
 MISSING = object()
 slot = Variable.array  # where a tensor keeps its array
 recorder = None  # the one at work
+one_at_a_time = threading.Lock()  # held by the recorder at work, as what it exchanges is there for all threads
+
+
+def at_work_here():
+    """Whether this thread is being recorded."""
+    return recorder is not None and recorder.thread == threading.get_ident()
 
 
 def active():
@@ -75,7 +81,7 @@ def written():
 def check(function, args, kwargs, expected):
     """Compare a value that left the arrays, and may have decided what came after it, with what it was."""
     value = function(*args, **kwargs)
-    if value != expected and (value == value or expected == expected):
+    if repr(value) != repr(expected):  # which tells 0.0 from -0.0, and finds NaN equal
         raise Changed(f"{function.__name__} gave {value} instead of {expected}")
 
 
@@ -135,7 +141,14 @@ def layout(array):
     return array.shape, array.strides, array.dtype
 
 
-class Traced:
+class KindOfArray(type):
+    """What threads beside the recording one hold are raw arrays, and arrays to them even while `Array` is Traced."""
+
+    def __instancecheck__(cls, x):
+        return x.__class__ is Traced or isinstance(x, Array)
+
+
+class Traced(metaclass=KindOfArray):
     """An array whose use is noted down."""
 
     __slots__ = ("raw", "memory", "__weakref__")
@@ -294,7 +307,7 @@ class Recorder:
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
         self.outer, self.pool, self.memories = {}, {}, 0
-        self.paused, self.problem, self.raising, self.opaque = False, None, [], []
+        self.paused, self.problem, self.raising, self.opaque, self.handed = False, None, [], [], {}
         self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, error_actions()
         self.thread = threading.get_ident()
 
@@ -304,17 +317,23 @@ class Recorder:
 
     def __enter__(self):
         global recorder
-        self.undo, recorder = exchange(replacements()), self
+        one_at_a_time.acquire()
+        self.modules = modules()
+        self.undo, recorder = exchange(replacements(self.modules)), self
         return self
 
     def __exit__(self, *exception):
         global recorder
         recorder, self.pool = None, None
+        exchanged = {id(vars(target)[name]): value for target, name, value in self.undo if target in self.modules}
+        for module in set(modules()) - set(self.modules):  # imported since, they have taken what stood in for the library
+            self.undo += [(module, name, exchanged[id(x)]) for name, x in vars(module).items() if id(x) in exchanged]
         for target, name, value in reversed(self.undo):
             if value is MISSING:
                 delattr(target, name)
             else:
                 setattr(target, name, value)
+        one_at_a_time.release()
         self.survivors = [tensor for tensor in (ref() for ref in self.made.values()) if tensor is not None]
         for tensor in self.survivors:
             array = slot.__get__(tensor)
@@ -418,7 +437,7 @@ class Recorder:
             for x in inputs:
                 if result is x.raw:
                     return x
-                if result.size and xp.may_share_memory(result, x.memory.array):
+                if is_view(result, x):
                     return x.memory.holding(result)
             if function.__name__.startswith("empty"):
                 return Traced(result, self.memory(result, pool=self.pool))
@@ -477,7 +496,8 @@ class Recorder:
         if args or kwargs:
             self.note(f"{method.__qualname__} has arguments")
         self.opaque.append(len(self.calls))
-        self.add(partial(hand_over, self.gradients()))
+        self.handed.update(gradients := self.gradients())
+        self.add(partial(hand_over, gradients))
         self.add(partial(method, owner))
         return self.aside(method, owner, *args, **kwargs)
 
@@ -503,17 +523,24 @@ def operands(raw, out):
     return tuple([backend_constant(x, dtype) if x.__class__ in fitting and abs(x) < 128 else x for x in raw])
 
 
+def is_view(array, x):
+    """Whether an array lies in the memory of a traced one; one without elements does by its base alone."""
+    if array.size:
+        return xp.may_share_memory(array, x.memory.array)
+    return array.base is (x.raw if x.raw.base is None else x.raw.base)
+
+
 def described(x):
     """An argument in words that are equal where two recordings did the same."""
     if x.__class__ is Traced:
         start = backend.address(x.raw) - backend.address(x.memory.array) if x.raw.size else 0
         values = hash(backend.to_numpy(x.raw).tobytes()) if x.memory.constant else None
         return x.memory.number, start, layout(x.raw), values
-    if x.__class__ in (tuple, list):
+    if isinstance(x, (tuple, list)):
         return tuple(map(described, x))
     if x.__class__ is dict:
         return tuple((key, described(y)) for key, y in x.items())
-    return (x.__class__, x if isinstance(x, SCALARS) else repr(x))
+    return x.__class__, repr(x)
 
 
 def with_output(function, args, kwargs, out):
@@ -664,7 +691,13 @@ def written_by_kernel(form, *args):
     return [args[i] for i in getattr(form, "writes", ()) if args[i] is not None]
 
 
-def replacements():
+def modules():
+    """The modules of the library that compute with arrays."""
+    return [module for file, module in list(sys.modules.items())
+            if file.startswith("minigrad.") and module not in (sys.modules[__name__], random)]  # fmt: skip
+
+
+def replacements(modules):
     """[(object, attribute, value for the time of a recording)]"""
     library, raw = Library(xp), (Traced, *backend.RAW)
     by_identity = {
@@ -679,9 +712,7 @@ def replacements():
         id(kernels.launch): whole(kernels.launch, written_by_kernel),
     }
     found = [(Variable, "array", property(read_array, write_array))]
-    for file, module in list(sys.modules.items()):
-        if not file.startswith("minigrad.") or module in (sys.modules[__name__], random):
-            continue
+    for module in modules:
         for name, value in vars(module).items():
             other = by_identity.get(id(value))
             if other is None and isinstance(value, functools._lru_cache_wrapper):

@@ -5,6 +5,7 @@ import functools
 import gc
 import operator
 import sys
+import threading
 import types
 import warnings
 import weakref
@@ -62,7 +63,7 @@ def kind_of(x):
         return (x.__class__, *map(kind_of, x))
     if x.__class__ is dict:
         return (dict, *((name, kind_of(y)) for name, y in x.items()))
-    return x.__class__, x if isinstance(x, SCALARS) else id(x)
+    return x.__class__, repr(x) if isinstance(x, SCALARS) else id(x)  # 0.0 is not -0.0
 
 
 def mapped(function, x, kind=Variable):
@@ -71,6 +72,8 @@ def mapped(function, x, kind=Variable):
         return function(x)
     if x.__class__ in (tuple, list):
         return x.__class__([mapped(function, y, kind) for y in x])
+    if isinstance(x, tuple) and hasattr(x, "_make"):  # a named tuple, as `max` returns
+        return x._make([mapped(function, y, kind) for y in x])
     if x.__class__ is dict:
         return {name: mapped(function, y, kind) for name, y in x.items()}
     return x
@@ -147,14 +150,15 @@ class Recording:
         self.before, self.inputs, self.carried, self.gradients = before, inputs, carried, gradients
         self.result, self.copies, self.errors = result, copies, recorder.errors
         self.replaced = {c.key: c for c in carried}
-        self.places = Places(before.places, before.sized)
-        self.watched, self.changes = Places(before.watched, before.watched_sized), surroundings.changes
+        self.places = Places(before.places, before.containers)
+        self.watched, self.changes = Places(before.watched, before.watched_containers), surroundings.changes
         changing = {id(c.before) for c in carried} | {id(get_array(c.tensor)) for c in carried}
         self.tensors = [x for x in before.tensors.values() if id(get_array(x)) not in changing]
         self.arrays, self.nodes = [*map(get_array, self.tensors)], [*map(get_node, self.tensors)]
         self.hooks = [*map(hooks_of, self.nodes)]
         self.made = [g for _, _, _, g, made in gradients if made]
-        self.new_gradients = [(node, g, made) for node, before, _, g, made in gradients if g is not before]
+        self.new_gradients = [(node, g, made) for node, before, _, g, made in gradients
+                              if g is not before or node in recorder.handed]  # fmt: skip
         self.mode = mode.enabled, NUMBERS[float]
         last = max(recorder.guards, default=-1)
         places = [i for i, call in enumerate(recorder.calls) if call is not None]
@@ -263,15 +267,26 @@ class Compiled:
     def __init__(self, function):
         surroundings.count_changes()
         functools.update_wrapper(self, function, updated=())
-        self.function, self.kinds, self.warned = function, {}, set()
+        self.function, self.kinds, self.warned, self.busy = function, {}, set(), threading.Lock()
         self.copies = False  # whether gradients are handed out as copies
 
     def __get__(self, instance, owner=None):
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args, **kwargs):
-        if recording.recorder is not None and recording.active() is not None:
-            return self.function(*args, **kwargs)
+        if not self.busy.acquire(blocking=False):  # inside of itself, or in another thread: its arrays are in use
+            return self.as_it_is(args, kwargs)
+        try:
+            return self.call(args, kwargs)
+        finally:
+            self.busy.release()
+
+    def as_it_is(self, args, kwargs):
+        return mapped(detached, self.function(*args, **kwargs))
+
+    def call(self, args, kwargs):
+        if recording.at_work_here():  # this is part of what is recorded
+            return self.as_it_is(args, kwargs)
         kind, drawn, cause = (kind_of(args), kind_of(kwargs) if kwargs else None), (), None
         known = self.kinds.get(kind) or self.another(kind)
         for found in known.recordings:
@@ -295,7 +310,9 @@ class Compiled:
         if known.refused:
             self.warn("refused", f"{known.refused}; it is called as it is, not compiled")
             with Recorder(drawn) if drawn else NOTHING:
-                return mapped(detached, self.function(*args, **kwargs))
+                return self.as_it_is(args, kwargs)
+        if recording.recorder is not None and not drawn:  # of another thread: there can be one only
+            return self.as_it_is(args, kwargs)
         result = self.record(known, args, kwargs, drawn)
         if cause is not None:
             self.detour(known, cause)
@@ -389,7 +406,7 @@ def consequences(recorder, before, gradients, result, made):
             return True
         return False
 
-    for places in Places(before.places, before.sized), Places(before.watched, before.watched_sized):
+    for places in Places(before.places, before.containers), Places(before.watched, before.watched_containers):
         if (found := places.difference(replaced)) is not None:
             problems.append(f"a call of it has an effect that a replay would not have: {in_words(found)}")
     for tensor in recorder.survivors:
@@ -404,7 +421,8 @@ def consequences(recorder, before, gradients, result, made):
         problems.append("it uses a gradient of the call before and replaces it")
     if recorder.opaque and max(recorder.guards, default=-1) > recorder.opaque[0]:
         problems.append("values decide what it does after an optimiser's step, which could not be taken back")
-    expected = {id(x) for x in [g for _, _, _, g, _ in gradients] + [c.tensor for c in carried.values()]}
+    expected = {id(g) for _, _, _, g, _ in gradients} | {id(c.tensor) for c in carried.values()}
+    expected |= {id(g) for g in recorder.handed.values()}
     mapped(lambda x: expected.add(id(x)), result)
     kept = [weakref.ref(x) for x in recorder.survivors if id(x) not in expected]
     recorder.survivors.clear()

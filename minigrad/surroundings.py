@@ -13,7 +13,10 @@ import operator
 import random
 import sys
 import types
+from array import array
 from collections import defaultdict, deque
+
+import numpy as np
 
 from .autograd import RemovableHandle, Variable
 from .backend import xp
@@ -24,9 +27,19 @@ from .random import Generator
 
 SCALARS = bool, int, float, complex, str, bytes, xp.generic, xp.dtype, slice, type(None)
 MANY = 4096  # entries of a list beyond which only their number is compared
+STREAMS = random.Random, np.random.RandomState, np.random.Generator  # Python's, NumPy's old ones and its new ones
+# what of a container is compared beside its entries, which are places of their own
+MEASURES = {
+    dict: (tuple, "the keys of"),
+    (set, frozenset): (frozenset, "the entries of"),
+    (list, deque): (len, "the number of entries of"),
+    (np.ndarray, array): (operator.methodcaller("tobytes"), "the numbers in"),
+    bytearray: (bytes, "the numbers in"),
+}
 REGISTRIES = "_parameters _buffers _modules _forward_pre_hooks _forward_hooks _backward_pre_hooks _backward_hooks".split()
 OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__abstractmethods__"}
-OWN_STATE = "types", "argparse", "functools"  # modules of the standard library whose objects hold what a user puts there
+# modules of the standard library whose objects hold what a user puts there
+OWN_STATE = "types", "argparse", "functools", "collections", "queue"
 contents = operator.attrgetter("cell_contents")
 
 # how the value at a place is read, for many at a time: a map over owners and names
@@ -88,33 +101,36 @@ class Place:
 
 
 class Places:
-    """Many places, compared at once; and containers of which only the size is."""
+    """Many places, compared at once; and containers, of which keys or size are."""
 
-    def __init__(self, places, sized=()):
+    def __init__(self, places, containers=()):
         kinds = defaultdict(list)
         for place in places:
             kinds[place.kind].append(place)
         self.places = [*itertools.chain.from_iterable(kinds.values())]
         self.readers = [(READ[kind], [p.owner for p in some], [p.name for p in some]) for kind, some in kinds.items()]
-        self.sized = [container for _, container, _ in sized]
-        self.sizes, self.paths = [size for _, _, size in sized], [path for path, _, _ in sized]
+        self.containers = containers
+        self.contents = [content for _, _, _, content in containers]
         self.note()
 
     def note(self):
         """Take the values that the places now have written down as those to expect."""
         self.values = [place.value for place in self.places]
 
+    def measured(self):
+        return [measure(container) for _, container, measure, _ in self.containers]
+
     def difference(self, allowed):
-        """(path, value then, value now) of a place or a size that has changed; `allowed(place, now)` may let it pass."""
+        """(path, value then, value now) of something that has changed; `allowed(place, now)` may let a place pass."""
         try:
             now = [value for read, owners, names in self.readers for value in read(owners, names)]
-            if all(map(operator.is_, now, self.values)) and [*map(len, self.sized)] == self.sizes:
+            if all(map(operator.is_, now, self.values)) and self.measured() == self.contents:
                 return None
         except (LookupError, AttributeError, ValueError):
             pass
-        for path, then, now in zip(self.paths, self.sizes, map(len, self.sized)):
+        for (path, _, _, then), now in zip(self.containers, self.measured()):
             if now != then:
-                return f"the number of entries of {path.strip()}", then, now
+                return path, then, now
         for place in self.places:
             now = place.read()
             if not same(place.value, now) and not allowed(place, now):
@@ -131,7 +147,7 @@ def same(then, now):
         return True
     if then.__class__ is tuple and now.__class__ is tuple:
         return len(then) == len(now) and all(map(same, then, now))
-    return then.__class__ is now.__class__ and isinstance(then, SCALARS) and then == now
+    return then.__class__ is now.__class__ and isinstance(then, SCALARS) and repr(then) == repr(now)  # 0.0 is not -0.0
 
 
 class Surroundings:
@@ -142,8 +158,9 @@ class Surroundings:
     """
 
     def __init__(self, *roots, settings=()):
-        self.places, self.sized, self.watched, self.watched_sized = [], [], [], []
-        self.tensors, self.seen, self.stack = {}, {}, [*roots, ("random", random._inst)]
+        self.places, self.containers, self.watched, self.watched_containers = [], [], [], []
+        self.tensors, self.seen = {}, {}
+        self.stack = [*roots, ("random", random._inst), ("numpy.random", np.random.get_state.__self__)]
         self.streams, self.iterator = {}, None  # other random numbers than the library's; the path to an iterator
         for group in [group for optimizer in settings for group in vars(optimizer)["param_groups"]]:
             self.entries("a setting ", group, [name for name in group if name != "params"])
@@ -157,9 +174,13 @@ class Surroundings:
     def entries(self, path, owner, names=None, watched=False):
         """Entries of a dict, by default all."""
         if names is None:
-            (self.watched_sized if watched else self.sized).append((path, owner, len(owner)))
+            self.container(path, owner, watched)
         for name in owner if names is None else names:
             self.add(f"{path}{name}", "entry", owner, name, owner[name], watched)
+
+    def container(self, path, x, watched=False):
+        measure, words = next(value for kinds, value in MEASURES.items() if isinstance(x, kinds))
+        (self.watched_containers if watched else self.containers).append((f"{words} {path.strip()}", x, measure, measure(x)))
 
     def visit(self, path, x):
         if id(x) in self.seen or isinstance(x, (*SCALARS, Generator, LRScheduler)):
@@ -168,16 +189,19 @@ class Surroundings:
         if isinstance(x, Variable):
             self.tensors[id(x)] = x
             self.entries(f"{path}.", vars(x), [name for name in vars(x) if name != "_grad"])
-        elif isinstance(x, random.Random) or hasattr(x, "bit_generator"):  # Python's or NumPy's
+        elif isinstance(x, STREAMS):
             self.streams[id(x)] = x, state_of(x)
         elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
             self.iterator = path
         elif isinstance(x, tuple):
             self.stack += [(f"{path}[{i}]", value) for i, value in enumerate(x)]
-        elif isinstance(x, (list, set, deque)):
-            self.sized.append((path, x, len(x)))
-            for i, value in enumerate(() if isinstance(x, set) or len(x) > MANY else x):
+        elif isinstance(x, (list, deque)):
+            self.container(path, x)
+            for i, value in enumerate(x if len(x) <= MANY else ()):
                 self.add(f"{path}[{i}]", "item", x, i, value)
+        elif isinstance(x, (set, frozenset, np.ndarray, array, bytearray)):
+            if not isinstance(x, np.ndarray) or x.size <= MANY:
+                self.container(path, x)
         elif isinstance(x, dict):
             self.entries(f"{path} ", x)
         elif isinstance(x, types.MethodType):
@@ -217,10 +241,17 @@ class Surroundings:
             return
         names, attributes = names_in(x.__code__)
         for name in sorted(names & x.__globals__.keys()):
-            value = x.__globals__[name]
-            self.add(name, "entry", x.__globals__, name, value)
-            if isinstance(value, types.ModuleType) and not is_library(value.__name__):
-                self.entries(f"{name}.", vars(value), sorted(attributes & vars(value).keys()))
+            self.add(name, "entry", x.__globals__, name, x.__globals__[name])
+            self.module(name, x.__globals__[name], attributes)
+
+    def module(self, path, x, attributes):
+        """What a function can take from a module of the user's that uses these names of attributes."""
+        if isinstance(x, types.ModuleType) and not is_library(x.__name__) and (id(x), id(attributes)) not in self.seen:
+            self.seen[id(x), id(attributes)] = x
+            names = sorted(attributes & vars(x).keys())
+            self.entries(f"{path}.", vars(x), names)
+            for name in names:
+                self.module(f"{path}.{name}", vars(x)[name], attributes)
 
     def classes(self, cls):
         """What classes of the user's hold, and what their methods see."""
@@ -237,7 +268,9 @@ class Surroundings:
 
 
 def state_of(stream):
-    return stream.getstate() if isinstance(stream, random.Random) else str(stream.bit_generator.state)
+    if isinstance(stream, random.Random):
+        return stream.getstate()
+    return str(stream.get_state() if isinstance(stream, np.random.RandomState) else stream.bit_generator.state)
 
 
 @functools.cache

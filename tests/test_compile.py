@@ -1,18 +1,24 @@
 """`compile`: replays give what calls give, to the bit; what cannot be replayed is called as it is, and that is said."""
 
+import array
 import collections
 import contextlib
 import gc
+import importlib
 import itertools
 import random
 import re
+import sys
+import threading
 import time
 import types
 import warnings
 from collections import Counter
+from runpy import run_path
 
 import numpy as np
 import pytest
+from families import REFERENCE
 
 import minigrad as mg
 import minigrad.nn as nn
@@ -229,6 +235,35 @@ def test_training_is_the_same_to_the_bit(name, counts):
     assert counts["replay"] >= 46
 
 
+def with_gradients(function, tensors):
+    """What an operation gives, and the gradients of a function of that."""
+    inputs = [x.detach().requires_grad_() for x in tensors]
+    outputs = function(mg, *inputs)
+    outputs = [y for y in (outputs if isinstance(outputs, (list, tuple)) else [outputs]) if isinstance(y, mg.Tensor)]
+    losses = [(y * (y.detach() * 0.3 + 1.7)).sum() for y in outputs if y.requires_grad]
+    return outputs, mg.autograd.grad(losses, inputs, allow_unused=True) if losses else ()
+
+
+FAMILIES = [path for path in sorted(REFERENCE.glob("make_*.py")) if "\nDERIVATIVES" in path.read_text()]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_operations_are_the_same_to_the_bit(family, counts):
+    """All that the tests of families compare with PyTorch: operations alone, where few are not replayed."""
+    table = run_path(str(family))["DERIVATIVES"]
+    with np.errstate(all="ignore"):
+        for name, (function, arrays) in table.items():
+            compiled = mg.compile(lambda *tensors, function=function: with_gradients(function, tensors))
+            for scale in (1, 1, 1, 0.75):
+                tensors = [mg.tensor(np.asarray(array) * scale, dtype=mg.float64) for array in arrays]
+                mg.manual_seed(0)
+                expected = bits(with_gradients(function, tensors))
+                mg.manual_seed(0)
+                assert bits(compiled(*tensors)) == expected, name
+    assert counts["replay"] > len(table) // 2
+
+
 def test_replays_are_quicker():
     step, _ = by_expressions()()
     compiled = mg.compile(step)
@@ -418,7 +453,7 @@ def emptied(i, e):
     (lambda i, e: setattr(e.model[0].weight, "data", e.model[0].weight.data * 2), "the memory of a tensor changed"),
     (lambda i, e: e.model[0].weight.requires_grad_(i == 1), "requires_grad"),
     (lambda i, e: setattr(e.model[0], "weight", nn.Parameter(mg.ones(4, 3) * 0.1)), "weight changed"),
-    (hooked, "the number of entries of model.0"),
+    (hooked, "the keys of model.0"),
     (hooked_tensor, "hooks of tensors changed"),
     (emptied, None),
     (lambda i, e: e.optim.param_groups[0].update(lr=0.01), None),
@@ -456,6 +491,69 @@ def test_changes_of_globals_lists_defaults_and_classes(monkeypatch):
                 for _ in range(4):
                     assert bits(compiled(x)) == bits(function(x))
         monkeypatch.undo()
+
+
+inner = types.ModuleType("of_the_user.inner")
+outer = types.ModuleType("of_the_user")
+outer.inner = inner
+
+
+def in_keys(found, factor):
+    found.clear()
+    found[factor] = None
+
+
+def in_members(found, factor):
+    found.clear()
+    found.add(factor)
+
+
+def in_order(found, factor):
+    found["a"] = found.pop("a") if factor == 2.0 else found["a"]
+
+
+HOLDERS = {  # what holds a factor, how a function reads it, how it is set
+    "keys": ({}, lambda found: sum(found), in_keys),
+    "members": (set(), lambda found: sum(found), in_members),
+    "order": ({"a": 1.0, "b": 2.0}, lambda found: next(iter(found.values())), in_order),
+    "user dict": (collections.UserDict(), lambda found: found[0], lambda found, factor: found.update({0: factor})),
+    "chain": (collections.ChainMap(), lambda found: found[0], lambda found, factor: found.update({0: factor})),
+    "module": (outer, lambda found: outer.inner.factor, lambda found, factor: setattr(inner, "factor", factor)),
+    "array": (array.array("d", [0]), lambda found: found[0], lambda found, factor: found.__setitem__(0, factor)),
+    "bytes": (bytearray([0]), lambda found: found[0], lambda found, factor: found.__setitem__(0, int(factor))),
+    "NumPy": (np.zeros(2), lambda found: found[0].item(), lambda found, factor: found.__setitem__(0, factor)),
+    "number of NumPy": (np.array(0), lambda found: int(found), lambda found, factor: found.fill(factor)),
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_numbers_are_compared_wherever_they_are(name, counts):
+    found, read, write = HOLDERS[name]
+
+    def function(x):
+        return x * read(found)
+
+    compiled, x = mg.compile(function), mg.arange(3) + 1.0
+    for factor in (1.0, 2.0):
+        write(found, factor)
+        with warned("changed from") if factor == 2.0 else warned():
+            for _ in range(4):
+                assert bits(compiled(x)) == bits(function(x))
+    assert counts == {"record": 4, "replay": 4}
+
+
+def test_zeros_of_either_sign_and_slices():
+    zero = 0.0
+    by_closure, by_argument = mg.compile(lambda x: x * zero), mg.compile(lambda x, factor: x * factor)
+    by_value, by_slice = mg.compile(lambda x, y: x * y.item()), mg.compile(lambda x, at: x[at] * 1)
+    x = mg.ones(3)
+    with warned("changed from 0.0 to -0.0"):
+        for zero in (0.0, 0.0, 0.0, -0.0, -0.0, -0.0):
+            expected = bits(x * zero)
+            assert bits(by_closure(x)) == bits(by_argument(x, zero)) == bits(by_value(x, mg.tensor(zero))) == expected
+    with warned("arguments differ"):
+        for at in [slice(1, 3), slice(0, 2)] * 4:
+            assert bits(by_slice(mg.arange(3), at)) == bits(mg.arange(3)[at])
 
 
 def test_gradients_add_up_over_calls(counts):
@@ -699,6 +797,9 @@ def test_other_random_numbers():
     refused(lambda x: x * (1 if random.random() < 2 else 2), "random numbers", 6, mg.ones(1))
     refused(lambda x: x * (1 if own.random() < 2 else 2), "random numbers", 6, mg.ones(1))
     refused(lambda x: x * (1 if theirs.random() < 2 else 2), "random numbers", 6, mg.ones(1))
+    old = np.random.RandomState(0)
+    refused(lambda x: x * (1 if old.rand() < 2 else 2), "random numbers", 6, mg.ones(1))
+    refused(lambda x: x * (1 if np.random.rand() < 2 else 2), "random numbers", 6, mg.ones(1))
     refused(lambda: (mg.manual_seed(1), mg.rand(2))[1], "state of the random stream")
 
 
@@ -768,7 +869,127 @@ def test_schedules_and_settings_that_the_function_reads(counts):
         check(make(True))
 
 
+def test_gradients_that_are_cleared_after_the_update(counts):
+    def make():
+        net = mlp()
+        optim, X = mg.optim.SGD(net.parameters(), lr=0.1, momentum=0.9), characters()
+
+        def step():
+            loss = net(X[mg.randint(0, len(X), (16,))]).square().mean()
+            loss.backward()
+            optim.step()
+            optim.zero_grad()
+            return loss
+
+        return step, lambda: [*net.parameters(), *net.buffers()]
+
+    check(make)
+    assert counts["replay"] >= 46
+
+
+# --------------------------------------------------------------------------------------------------------- threads
+
+
+def in_threads(*functions):
+    """What functions return that run at the same time."""
+    found = [None] * len(functions)
+
+    def work(i):
+        found[i] = functions[i]()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_threads_do_not_disturb_each_other():
+    def course(number, wrapper):
+        generator = mg.Generator().manual_seed(number)
+        w = mg.randn(5, 5, generator=generator).requires_grad_()
+
+        def step():
+            w.grad = None
+            loss = (mg.randn(4, 5, generator=generator) @ w).tanh().sum()
+            loss.backward()
+            w.data -= 0.01 * w.grad
+            return loss
+
+        run = wrapper(step)
+        return bits([run() for _ in range(40)]), bits(w)
+
+    def use_of_one(number):
+        return bits([shared(x) for x in inputs[number]])
+
+    functions = [lambda number=number: course(number, mg.compile) for number in range(4)]
+    assert in_threads(*functions) == [course(number, lambda step: step) for number in range(4)]
+    inputs = [[mg.randn(30, 30) for _ in range(50)] for _ in range(4)]
+    shared = mg.compile(lambda x: (x * 2 + 1).tanh() @ x)
+    expected = [bits([(x * 2 + 1).tanh() @ x for x in some]) for some in inputs]
+    assert in_threads(*(lambda number=number: use_of_one(number) for number in range(4))) == expected
+
+
+def test_a_thread_computes_while_another_is_recorded(counts):
+    begun, done = threading.Event(), threading.Event()
+
+    def slow(x):
+        begun.set()
+        done.wait(10)
+        return x * 2
+
+    def meanwhile():
+        begun.wait(10)
+        w = mg.arange(6).reshape(2, 3).float().requires_grad_()
+        y = w[mg.tensor([1, 0, 1]), 1:] * mg.compile(lambda x: x + 1)(mg.ones(3, 2))
+        y[y > 3] = 0
+        y.sum().backward()
+        done.set()
+        return y.tolist(), w.grad.tolist()
+
+    done.set(), begun.set()
+    expected = meanwhile()
+    done.clear(), begun.clear(), counts.clear()
+    found = in_threads(lambda: mg.compile(slow)(mg.ones(2)).tolist(), meanwhile)
+    assert found == [[2, 2], expected]
+    assert counts["record"] == 1
+
+
 # ------------------------------------------------------------------------------------------------------- the rest
+
+
+def test_views_without_elements_are_views():
+    def function(x, value):
+        x, value = x.detach().requires_grad_(), value.detach().requires_grad_()
+        y = x * 1
+        y[5:] = value
+        return mg.autograd.grad(y.sum(), [x, value])
+
+    compiled = mg.compile(function)
+    for _ in range(4):
+        assert bits(compiled(mg.ones(3), mg.tensor(1.0))) == bits(function(mg.ones(3), mg.tensor(1.0)))
+
+
+def test_named_tuples_are_replayed(counts):
+    compiled = mg.compile(lambda x: x.max(1))
+    for _ in range(4):
+        x = mg.randn(3, 4)
+        found = compiled(x)
+        assert bits(found.values) == bits(x.max(1).values) and bits(found.indices) == bits(x.max(1).indices)
+    assert counts["replay"] == 2
+
+
+def test_what_is_imported_in_a_recording_is_as_at_other_times(monkeypatch):
+    monkeypatch.setattr(mg.ops, "resample", mg.ops.resample)
+    monkeypatch.delitem(sys.modules, "minigrad.ops.resample")
+
+    def importing(x):
+        importlib.import_module("minigrad.ops.resample")
+        return x * 2
+
+    mg.compile(importing)(mg.ones(2))
+    assert sys.modules["minigrad.ops.resample"].xp is backend.xp
 
 
 def test_versions_are_counted():
