@@ -20,12 +20,13 @@ from functools import partial, partialmethod
 
 from . import autograd, backend, kernels, random
 from .autograd import Leaf, Variable
-from .backend import Array, asarray, error_actions, on_gpu, raise_errors, xp
+from .backend import Array, asarray, error_actions, on_gpu, raise_errors, strided, xp
 from .ops import conv, inplace
 from .optim.lr_scheduler import LRScheduler
 from .optim.optimizer import Optimizer
 
 SCALARS = bool, int, float, complex, str
+ALIGNMENT = 64  # bytes at a multiple of which results begin, as a cache line does
 LARGE = 1 << 16  # bytes; rows beyond this are picked without the copy that NumPy makes to check indices first
 COPIES = {"copy", "astype", "array", "asarray", "ascontiguousarray"}
 REDUCTIONS = "sum mean max min prod all any argmax argmin cumsum cumprod clip concatenate stack".split()
@@ -119,11 +120,11 @@ class Memory:
     """The memory that a traced array and its views lie in.
 
     `outer`: it was there before the recording. `constant`: what it holds does not depend on anything outer or drawn.
-    A buffer goes back to the `pool` when the last array in it is gone, for a later result.
+    `give_back` is called when the last array in it is gone, so that a later result can lie there.
     """
 
-    def __init__(self, array, number, outer=False, constant=False, pool=None):
-        self.array, self.number, self.outer, self.constant, self.pool = array, number, outer, constant, pool
+    def __init__(self, array, number, outer=False, constant=False, give_back=None):
+        self.array, self.number, self.outer, self.constant, self.give_back = array, number, outer, constant, give_back
         self.written, self.initial = False, None
         self.traced = weakref.WeakValueDictionary()  # by id of the raw array
 
@@ -133,8 +134,67 @@ class Memory:
         return Traced(raw, self) if traced is None else traced
 
     def __del__(self):
-        if self.pool is not None and not self.outer and (self.written or not self.constant):
-            self.pool.setdefault(layout(self.array), []).append(self.array)
+        if self.give_back is not None:
+            self.give_back()
+
+
+class Arena:
+    """Memory for results, shared by those whose lifetimes do not meet.
+
+    The first recording of a function shares nothing: it is never replayed, and only finds the `plan` for the next, which
+    makes the same calls: how many bytes are in use at most, for which there is one block then, and which results outlive
+    the recording. Those have memory of their own.
+    """
+
+    def __init__(self, plan=None):
+        self.planned, (self.size, self.outliving) = plan is not None, plan or (0, set())
+        self.number, self.living, self.events = 0, set(), []
+        self.blocks, self.free = [], {}  # {(block, start): length}, in bytes
+
+    def take(self, like):
+        """An array laid out like that one, perhaps itself where nothing is shared, and the function that gives it back."""
+        self.number += 1
+        size, new = -(-like.nbytes // ALIGNMENT) * ALIGNMENT, xp.empty_like(like)
+        place = None
+        if not self.planned:
+            new = like if like.strides == new.strides else new
+        elif size and self.number not in self.outliving:
+            fitting = [(length, at) for at, length in self.free.items() if length >= size]
+            length, (block, start) = min(fitting) if fitting else self.block(size)
+            del self.free[block, start]
+            if length > size:
+                self.free[block, start + size] = length - size
+            new = strided(self.blocks[block][start : start + size].view(like.dtype), like.shape, new.strides)
+            place = block, start
+        self.living.add(self.number)
+        self.events.append((self.number, size))
+        return new, partial(self.give, self.number, size, place)
+
+    def block(self, size):
+        """One more block: the first is as large as planned, another stands in where the free parts are all too small."""
+        length = size if self.blocks else max(size, self.size)
+        self.blocks.append(xp.empty(length, "u1"))
+        self.free[len(self.blocks) - 1, 0] = length
+        return length, (len(self.blocks) - 1, 0)
+
+    def give(self, number, size, place):
+        self.living.discard(number)
+        self.events.append((number, -size))
+        if place is not None:
+            block, start = place
+            size += self.free.pop((block, start + size), 0)
+            for (other, before), length in self.free.items():
+                if other == block and before + length == start:
+                    start, size = before, size + length
+                    break
+            self.free[block, start] = size
+
+    def plan(self):
+        used = most = 0
+        for number, size in self.events:
+            used += size if number not in self.living else 0
+            most = max(most, used)
+        return most, {*self.living}
 
 
 def layout(array):
@@ -298,15 +358,18 @@ Traced.__hash__ = object.__hash__
 class Recorder:
     """Notes down what happens inside a `with` block; `drawn` are random numbers to hand out first, in order.
 
+    `plan`: of the Arena of an earlier recording; without one, no calls are kept, as they would keep their arrays.
+
     `calls`: the list. `trace`: the same in words that can be compared. `read`: {id: (tensor, array)} of the tensors from
     before whose numbers were used. `made`: tensors that got an array here. `guards`, `writes`, `draws`: places in the
     list of calls that may raise Changed, of calls that write to memory from before, and of draws.
     """
 
-    def __init__(self, drawn=()):
+    def __init__(self, drawn=(), plan=None):
+        self.arena = Arena(plan)
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
-        self.outer, self.pool, self.memories = {}, {}, 0
+        self.outer, self.memories = {}, 0
         self.paused, self.problem, self.raising, self.opaque, self.handed = False, None, [], [], {}
         self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, error_actions()
         self.thread = threading.get_ident()
@@ -324,7 +387,7 @@ class Recorder:
 
     def __exit__(self, *exception):
         global recorder
-        recorder, self.pool = None, None
+        recorder, self.plan = None, self.arena.plan()
         exchanged = {id(vars(target)[name]): value for target, name, value in self.undo if target in self.modules}
         for module in set(modules()) - set(self.modules):  # imported since, they have taken what stood in for the library
             self.undo += [(module, name, exchanged[id(x)]) for name, x in vars(module).items() if id(x) in exchanged]
@@ -367,15 +430,10 @@ class Recorder:
 
     def constant(self, array):
         """An array that is the same at every call; it is filled anew where the call writes to it."""
-        memory = self.memory(array, constant=True, pool=self.pool)
-        memory.initial = len(self.calls), array.copy()
+        memory = self.memory(array, constant=True)
+        memory.initial = len(self.calls), array.copy() if bits_of(array).any() else 0
         self.calls.append(None)
         return Traced(array, memory)
-
-    def buffer(self, like):
-        """An array that a replay can write a result to, laid out like that one."""
-        unused = self.pool.get(layout(like))
-        return unused.pop() if unused else xp.empty_like(like)
 
     # -------------------------------------------------------------------------------------------------- calls
 
@@ -389,7 +447,7 @@ class Recorder:
                 self.writes.append((len(self.calls), memory.array))
         if guard:
             self.guards.append(len(self.calls))
-        self.calls.append(call)
+        self.calls.append(call if self.arena.planned else None)
 
     def call(self, function, args, kwargs, receiver=None, writes=None):
         """Call a function with traced arrays among its arguments, and note it down."""
@@ -440,7 +498,7 @@ class Recorder:
                 if is_view(result, x):
                     return x.memory.holding(result)
             if function.__name__.startswith("empty"):
-                return Traced(result, self.memory(result, pool=self.pool))
+                return self.result_like(result)
             if folded:
                 return self.constant(result)
             return self.computed(result, function, raw, options)
@@ -454,20 +512,24 @@ class Recorder:
 
     def computed(self, result, function, raw, options):
         """A fresh result in a buffer: the form of the function with an output, if it gives the same bits there."""
-        out, call = self.buffer(result), None
+        traced = self.result_like(result)
+        out, call = traced.raw, partial(refill, traced.raw, function, raw, options)
         form = None if on_gpu else with_output(function, raw, options, out)
-        if form is not None:
+        if form is not None and self.arena.planned:
             try:
                 self.aside(form)
-                call = form if out.tobytes("A") == result.tobytes("A") else None
+                call = form if (bits_of(out) == bits_of(result)).all() else call
             except Exception:  # whatever it does not like, there is the other way
                 pass
-        guard = call is None and not isinstance(function, UFUNC) and function.__name__ not in STABLE
-        if call is None:
-            call = partial(refill, out, function, raw, options)
+        if out is not result and call is not form:
             xp.copyto(out, result)
-        self.add(call, guard=guard)
-        return Traced(out, self.memory(out, pool=self.pool))
+        self.add(call, guard=form is None and not isinstance(function, UFUNC) and function.__name__ not in STABLE)
+        return traced
+
+    def result_like(self, array):
+        """A traced array that a replay writes to, laid out like that one."""
+        out, give_back = self.arena.take(array)
+        return Traced(out, self.memory(out, give_back=give_back))
 
     def follow_errors(self):
         """Note down where floating-point errors begin, or cease, to raise."""
@@ -511,6 +573,10 @@ def hand_over(gradients):
     """Let the leaves have their gradients, for those who look for them there."""
     for leaf, g in gradients:
         leaf.grad = g
+
+
+def bits_of(array):
+    return array.view(f"u{array.itemsize}")
 
 
 def operands(raw, out):

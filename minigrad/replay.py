@@ -251,7 +251,7 @@ class Kind:
     """What is known of calls with one kind of arguments."""
 
     def __init__(self):
-        self.recordings, self.traces, self.carried, self.settings = [], [], {}, []
+        self.recordings, self.traces, self.carried, self.settings, self.plan = [], [], {}, [], None
         self.failures, self.detours, self.refused = 0, 0, None
 
     def refuse(self, problem):
@@ -358,7 +358,7 @@ class Compiled:
         roots = ("", self.function), ("argument ", args), ("argument ", kwargs)
         before = Surroundings(*roots, settings=known.settings)
         leaves = {x.node: x.node.grad for x in before.tensors.values() if isinstance(x.node, Leaf)}
-        with Recorder(drawn) as recorder:
+        with Recorder(drawn, known.plan) as recorder:
             result = mapped(detached, self.function(*args, **kwargs))
             recorder.trace.append(recorder.aside(described, mapped(get_array, result)))
         made = {id(x) for x in recorder.survivors}
@@ -370,7 +370,7 @@ class Compiled:
                 problem = problem or f"it changes its argument, {shown(x)}, in place"
                 if x.array is not array:
                     xp.copyto(x.array, array)
-        known.settings = [*recorder.settings.values()]
+        known.settings, known.plan = [*recorder.settings.values()], recorder.plan
         if problem:
             known.refuse(problem)
         elif recorder.trace in known.traces and carried.keys() == known.carried.keys():
