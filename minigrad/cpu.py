@@ -141,6 +141,12 @@ def keep_freed_memory():
     libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
+def give_back_freed_memory():
+    """Give back to the system what `keep_freed_memory` has kept so far; what is kept later stays."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 MALLOC_OPTIONS = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
 keep_freed_memory()

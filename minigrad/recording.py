@@ -18,7 +18,7 @@ import threading
 import weakref
 from functools import partial, partialmethod
 
-from . import autograd, backend, kernels, random
+from . import autograd, backend, cpu, kernels, random
 from .autograd import Leaf, Variable
 from .backend import Array, asarray, error_actions, on_gpu, raise_errors, strided, xp
 from .ops import conv, inplace
@@ -152,13 +152,13 @@ class Arena:
         self.blocks, self.free = [], {}  # {(block, start): length}, in bytes
 
     def take(self, like):
-        """An array laid out like that one, perhaps itself where nothing is shared, and the function that gives it back."""
+        """An array laid out like that one, perhaps itself where nothing is planned, and the function that gives it back."""
         self.number += 1
-        size, new = -(-like.nbytes // ALIGNMENT) * ALIGNMENT, xp.empty_like(like)
-        place = None
-        if not self.planned:
-            new = like if like.strides == new.strides else new
-        elif size and self.number not in self.outliving:
+        size, place = -(-like.nbytes // ALIGNMENT) * ALIGNMENT, None
+        shared = self.planned and size and self.number not in self.outliving
+        usual = like.flags.c_contiguous and 1 not in like.shape and (shared or not self.planned)
+        new = like if usual else xp.empty_like(like)
+        if shared:
             fitting = [(length, at) for at, length in self.free.items() if length >= size]
             length, (block, start) = min(fitting) if fitting else self.block(size)
             del self.free[block, start]
@@ -381,6 +381,8 @@ class Recorder:
     def __enter__(self):
         global recorder
         one_at_a_time.acquire()
+        if self.arena.planned:
+            cpu.give_back_freed_memory()  # of the recording before: its pieces would lie beside the one block of this one
         self.modules = modules()
         self.undo, recorder = exchange(replacements(self.modules)), self
         return self
