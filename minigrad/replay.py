@@ -11,7 +11,7 @@ import warnings
 import weakref
 
 from . import autograd, recording, surroundings
-from .autograd import Leaf, Variable, mode, tick, wrap
+from .autograd import Leaf, Node, Variable, mode, tick, wrap
 from .backend import NUMBERS, Array, unwarned, xp
 from .recording import Recorder, described, layout, slot
 from .surroundings import SCALARS, Places, Surroundings, state_of
@@ -20,7 +20,7 @@ ATTEMPTS = 4  # recordings to find two that agree
 KINDS = 8  # kinds of arguments, and recordings for each, that a function keeps
 GRADIENT = "a gradient", "there", "not"
 NOTHING = contextlib.nullcontext()
-get_array, get_node = slot.__get__, Variable.node.__get__
+get_array, get_node, get_gradient = slot.__get__, Variable.node.__get__, Node.grad.__get__
 
 
 def compile(function):
@@ -113,6 +113,11 @@ def hooks_of(node):
 # --------------------------------------------------------------------------------------------------- a recording
 
 
+def split(pairs):
+    """The first and the second of each pair, as two lists."""
+    return [first for first, _ in pairs], [second for _, second in pairs]
+
+
 class Carried:
     """A tensor that the function replaces: the one there is read at every call, and another put in its place.
 
@@ -147,7 +152,9 @@ class Recording:
     """
 
     def __init__(self, recorder, before, inputs, carried, gradients, result, copies):
-        self.before, self.inputs, self.carried, self.gradients = before, inputs, carried, gradients
+        self.before, self.inputs, self.carried = before, inputs, carried
+        self.same, self.gradients = split([(node, g) for node, g, was_read, _, _ in gradients if was_read])
+        self.others, self.absent = split([(node, g is None) for node, g, was_read, _, _ in gradients if not was_read])
         self.result, self.copies, self.errors = result, copies, recorder.errors
         self.replaced = {c.key: c for c in carried}
         self.places = Places(before.places, before.containers)
@@ -192,11 +199,9 @@ class Recording:
         for carried in self.carried:
             if carried.place is None and layout(carried.array()) != layout(carried.before):
                 return "the layout of a tensor", "one", "another"
-        for node, before, was_read, _, _ in self.gradients:
-            g = node.grad
-            if g is not before if was_read else (g is None) is not (before is None):
-                return GRADIENT
-        return None
+        if not all(map(operator.is_, map(get_gradient, self.same), self.gradients)):
+            return GRADIENT
+        return GRADIENT if [g is None for g in map(get_gradient, self.others)] != self.absent else None
 
     def owners(self):
         """How many hold each gradient that the calls write, and its array."""

@@ -123,7 +123,7 @@ class Places:
     def difference(self, allowed):
         """(path, value then, value now) of something that has changed; `allowed(place, now)` may let a place pass."""
         try:
-            now = [value for read, owners, names in self.readers for value in read(owners, names)]
+            now = itertools.chain.from_iterable([read(owners, names) for read, owners, names in self.readers])
             if all(map(operator.is_, now, self.values)) and self.measured() == self.contents:
                 return None
         except (LookupError, AttributeError, ValueError):
