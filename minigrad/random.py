@@ -145,6 +145,10 @@ _STATE = np.dtype(
 )
 
 
+def _fresh_seed():
+    return int.from_bytes(os.urandom(8), "little")
+
+
 class Generator:
     """PyTorch's CPU generator: seeds, states and draws are those of `torch.Generator`.
 
@@ -199,7 +203,7 @@ class Generator:
 
     def seed(self):
         """Restart the stream at a seed from the operating system and return that seed."""
-        return self.manual_seed(int.from_bytes(os.urandom(8), "little")).initial_seed()
+        return self.manual_seed(_fresh_seed()).initial_seed()
 
     def initial_seed(self):
         """The seed that the stream was last started from."""
@@ -518,4 +522,4 @@ def manual_seed(seed):
 
 def seed():
     """Restart the default streams at a seed from the operating system and return that seed."""
-    return manual_seed(secrets.randbits(64)).initial_seed()
+    return manual_seed(_fresh_seed()).initial_seed()
