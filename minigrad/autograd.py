@@ -212,6 +212,8 @@ def wrap(array, node=None):
 
 def parameters_of(function):
     """The names of its positional parameters, `*arrays` included; asking `inspect` would take a tenth of the import."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
     code = function.__code__
     return code.co_varnames[: code.co_argcount + bool(code.co_flags & VARIADIC)]
 
