@@ -272,7 +272,7 @@ replaced_by.vjp(lambda g: g)
 
 
 def wide(dtype):
-    """The dtype in which numbers are added up: few kinds of MPI know float16."""
+    """The dtype in which numbers are added up: halves are rounded once, at the end."""
     return "float64" if dtype == "float64" else "float32"
 
 
