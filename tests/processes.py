@@ -135,8 +135,8 @@ def too_few_samples():
 def half():
     model = nn.Linear(3, 1).half()
     parallel = train.DataParallel(model)
-    parallel.share(mg.arange(3))  # thirds of 1 do not add up to 1 in half precision
-    parallel(mg.ones(1, 3, dtype=mg.float16)).sum().backward()
+    parallel.share(mg.arange(3))  # thirds of 7 do not add up to 7 in half precision
+    parallel(mg.full((1, 3), 7.0, dtype=mg.float16)).sum().backward()
     return [model.weight.grad.tolist(), str(model.weight.grad.dtype)]
 
 

@@ -132,7 +132,7 @@ def test_a_process_without_a_sample_counts_nothing(pieces, tmp_path):
 
 @needs_mpi
 def test_gradients_of_half_precision_are_averaged_in_single(pieces):
-    assert pieces["half"] == ([[[1.0] * 3], "float16"],) * 2
+    assert pieces["half"] == ([[[7.0] * 3], "float16"],) * 2
 
 
 @needs_mpi
