@@ -1116,8 +1116,8 @@ nn.BatchNorm1d(4)(x) -> RuntimeError: batch_norm: weight should contain 3 elemen
 nn.BatchNorm1d(3)([1.0]) -> TypeError: BatchNorm1d(): expected a Tensor, got list | torch: AttributeError
 nn.BatchNorm2d(2)(x) -> ValueError: expected 4D input (got 2D input)
 nn.BatchNorm2d(3)(image) -> RuntimeError: batch_norm: weight should contain 2 elements of float32,
-nn.BatchNorm1d(-1) -> RuntimeError: ones: Trying to create tensor with negative dimension in
-nn.BatchNorm1d("a") -> TypeError: ones(): expected the size as a tuple of ints, got ('a',)
+nn.BatchNorm1d(-1) -> RuntimeError: zeros: Trying to create tensor with negative dimension in
+nn.BatchNorm1d("a") -> TypeError: zeros(): expected the size as a tuple of ints, got ('a',)
 nn.LayerNorm(4)(x) -> RuntimeError: layer_norm: Given normalized_shape=[4], expected input with
 nn.LayerNorm(-1) -> RuntimeError: empty: Trying to create tensor with negative dimension in
 nn.LayerNorm(3)(i) -> RuntimeError: layer_norm: expected an input of a floating dtype, got int64
