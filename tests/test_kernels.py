@@ -12,8 +12,8 @@ from minigrad import kernels
 from minigrad.backend import asarray, note, to_numpy, xp
 from minigrad.nn import functional as F
 
-REASON = "kernels run on a GPU, or on what stands in for it where g++ is installed"
-pytestmark = pytest.mark.skipif(not kernels.ENABLED, reason=REASON)
+if not kernels.ENABLED:
+    pytest.skip("kernels run on a GPU, or on what stands in for it where g++ is installed", allow_module_level=True)
 traffic = getattr(xp, "traffic", None)
 counted = pytest.mark.skipif(traffic is None, reason="CuPy itself does not count launches")
 
