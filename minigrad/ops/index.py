@@ -25,7 +25,7 @@ from .elementwise import boolean, int64, sum_to
 int32, uint8 = map(xp.dtype, ("int32", "uint8"))
 ALL = slice(None)
 ONE_HOT_ROWS = 512  # up to this many rows, a one-hot matrix product adds up gradients faster than scatter_add
-SCANNED = 1 << 24  # up to so many pairs of a row and an index, a kernel looks for each row through all indices
+SCANNED, BLOCKS = 1 << 24, 1 << 12  # where each of so many blocks at most reads all indices, that many reads in total
 FEW = 1000  # more gradients than that are added faster by their position in memory, though it has to be worked out
 
 
@@ -179,12 +179,16 @@ extern "C" __global__ void add_sorted_rows(const T *g, const I *index, const lon
 
 
 def add_rows_kernel(g, index, size):
-    """`add_rows` with every sum in a fixed order, so that it comes out the same each time, unlike sums by atomics."""
+    """`add_rows` with every sum in a fixed order, so that it comes out the same each time, unlike sums by atomics.
+
+    In one launch where rows are few: each is then looked for through all indices, which is more work than sorting them.
+    """
     g, index, columns = xp.ascontiguousarray(g), xp.ascontiguousarray(index), g.shape[1]
     types = {"T": g.dtype.name, "I": index.dtype.name}
-    if size[0] * len(index) <= SCANNED:
+    blocks = size[0] * -(-columns // 32)
+    if blocks <= BLOCKS and blocks * len(index) <= SCANNED:
         x = xp.empty(size, g.dtype)
-        ADD_ROWS((size[0] * -(-columns // 32),), (32, 32), (g, index, len(index), size[0], columns, x), **types)
+        ADD_ROWS((blocks,), (32, 32), (g, index, len(index), size[0], columns, x), **types)
         return x
     x, index = xp.zeros(size, g.dtype), index % size[0]
     order = index.argsort().astype(int64)
