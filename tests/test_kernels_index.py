@@ -200,6 +200,13 @@ def test_what_is_not_there_is_nan_and_gets_no_gradient(late):
     assert w.grad.tolist() == [[0, 0], [0, 0], [2, 2]]
 
 
+def test_the_loss_of_what_is_no_class_is_nan(late):
+    loss = F.cross_entropy(X, mg.tensor([0, 3, -100, 1]))
+    with pytest.raises(IndexError):
+        mg.cuda.synchronize()
+    assert np.isnan(loss.item())
+
+
 # ---------------------------------------------------------------------------------------------------- a step of training
 
 

@@ -75,8 +75,9 @@ extern "C" __global__ void cross_entropy(const T *x, const long long *target, lo
     for (int k = threadIdx.x; k < classes; k += blockDim.x) sum += p[k] = exp(x[k] - largest);
     sum = block_sum(sum);
     for (int k = threadIdx.x; k < classes; k += blockDim.x) p[k] /= sum;
-    if (threadIdx.x == 0)
-        losses[row] = wanted == ignored || refuses(wanted, 0, classes, noted, fault) ? 0 : log(sum) - (x[wanted] - largest);
+    if (threadIdx.x > 0) return;
+    bool refused = wanted != ignored && refuses(wanted, 0, classes, noted, fault);  // its loss is NaN
+    losses[row] = wanted == ignored ? 0 : refused ? log((T)-1) : log(sum) - (x[wanted] - largest);
 }
 """)  # fmt: skip
 MEAN_COUNTED = Kernel("mean_counted", REDUCE + r"""
