@@ -1,8 +1,11 @@
 """Settings of the whole suite; being here also puts this folder on the path, for `from gradients import ...`."""
 
+import inspect
 import itertools
 import os
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +21,46 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser):
     parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in a random order")
+    parser.addoption("--skipped-to", type=Path, metavar="FILE", help="write down which tests were skipped")
+    parser.addoption("--skipped-in", type=Path, metavar="FILE", help="run those, and tests that ask what is installed")
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # by workers: lessons, which take long, come first as they are collected
+    if config.getoption("--skipped-to") and not hasattr(config, "workerinput"):  # workers report to the first process
+        config.pluginmanager.register(Skipped(config.getoption("--skipped-to")))
+
+
+class Skipped:
+    """Writes down which tests, or whole files, were skipped."""
+
+    def __init__(self, path):
+        self.path, self.names = path, set()
+
+    def pytest_collectreport(self, report):
+        self.pytest_runtest_logreport(report)
+
+    def pytest_runtest_logreport(self, report):
+        if report.skipped:
+            self.names.add(report.nodeid)
+
+    def pytest_sessionfinish(self):
+        self.path.write_text("\n".join(sorted(self.names)))
+
+
+def depends(item, skipped):
+    """Whether a test may do more where more is installed: it was skipped, or it asks."""
+    asks = r"importorskip|find_spec|has_torch|installed\("
+    return item.nodeid in skipped or item.nodeid.split("::")[0] in skipped or re.search(asks, inspect.getsource(item.function))
 
 
 def pytest_collection_modifyitems(config, items):
     """No test may rely on another: `--shuffle` draws an order from a seed, the same in every process."""
+    if config.getoption("--skipped-in"):
+        skipped = set(config.getoption("--skipped-in").read_text().splitlines())
+        chosen = [item for item in items if depends(item, skipped)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        items[:] = chosen
     seed = config.getoption("--shuffle")
     if seed is not None:
         chance = random.Random(seed)

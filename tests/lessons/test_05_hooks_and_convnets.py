@@ -65,7 +65,7 @@ def test_quick_run_with_published_data(tmp_path):
 
 
 def test_another_seed_or_number_of_steps_is_no_failure(tmp_path):
-    result = run(NAME, tmp_path, offline(tmp_path), "--steps", "4", "--seed", "7", keep=["steps"])
+    result = run(NAME, tmp_path, offline(tmp_path), "--quick", "--steps", "4", "--seed", "7", keep=["steps"])
     assert result.kept["steps"] == 4
     assert "DIFFERS" not in result.output and "generator seed 7" in result.output
 

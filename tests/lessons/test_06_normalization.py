@@ -51,7 +51,7 @@ def test_full_run_learns_from_batches_of_two(tmp_path):
 
 
 def test_another_seed_or_number_of_steps_is_no_failure(tmp_path):
-    result = run(NAME, tmp_path, offline(tmp_path), "--steps", "60", "--seed", "7", keep=["steps", "large_steps"])
+    result = run(NAME, tmp_path, offline(tmp_path), "--quick", "--steps", "60", "--seed", "7", keep=["steps", "large_steps"])
     assert result.kept == {"steps": 60, "large_steps": 4}
     assert "DIFFERS" not in result.output and "generator seed 7" in result.output
 
