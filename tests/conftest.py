@@ -51,7 +51,8 @@ class Skipped:
 def depends(item, skipped):
     """Whether a test may do more where more is installed: it was skipped, or it asks."""
     asks = r"importorskip|find_spec|has_torch|installed\("
-    return item.nodeid in skipped or item.nodeid.split("::")[0] in skipped or re.search(asks, inspect.getsource(item.function))
+    was_skipped = not skipped.isdisjoint((item.nodeid, item.nodeid.partition("::")[0]))
+    return was_skipped or re.search(asks, inspect.getsource(item.function))
 
 
 def pytest_collection_modifyitems(config, items):
