@@ -166,6 +166,11 @@ def range_watched():
     return np.errstate(over="raise", under="raise")
 
 
+def any_zero(x):
+    """Whether a value is 0; a GPU is not asked, as that would mean to wait for it."""
+    return not on_gpu and np.count_nonzero(x) < x.size
+
+
 def error_actions():
     """What happens at each kind of floating-point error, as NumPy names it; CuPy has none."""
     return {} if on_gpu else np.geterr()
@@ -266,6 +271,13 @@ def row_maxima(x):
     if len(x) > x.shape[1]:
         return np.maximum.reduce(x.T.copy(), 0).reshape(-1, 1)
     return np.maximum.reduce(x, 1, keepdims=True)  # the ufunc skips a wrapper
+
+
+def maxima(x, dim):
+    """The largest values over one dimension, which stays with size 1."""
+    if x.ndim == 2 and dim == 1:
+        return row_maxima(x)
+    return x.max(dim, keepdims=True) if on_gpu else np.maximum.reduce(x, dim, keepdims=True)
 
 
 def total(x, dims):

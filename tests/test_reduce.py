@@ -233,6 +233,14 @@ def test_softmax_is_a_distribution_whatever_is_added(array, data):
     np.testing.assert_allclose((x - x.logsumexp(dim, keepdim=True)).exp().numpy(), p.numpy(), 1e-5, 1e-6)
 
 
+@pytest.mark.parametrize("largest", [-90.0, -16.0, -0.5, 0.0, 30.0, 64.0, 64.5, 1000.0])
+def test_softmax_is_exact_wherever_the_largest_value_lies(largest):
+    x = np.float64(largest) - np.arange(0, 87, 0.5)  # exact in float32
+    exact = np.exp(x - largest) / np.exp(x - largest).sum()
+    result = mg.softmax(mg.tensor(x, dtype=mg.float32), 0).numpy()
+    assert (np.abs(result - exact) <= 4 * np.spacing(exact.astype("float32"))).all()
+
+
 def test_an_input_that_others_see_is_left_alone():
     array = np.array([[3.0, 1.0, 2.0]])
     x = mg.from_numpy(array)

@@ -6,6 +6,7 @@ import math
 from ..autograd import primitive
 from ..backend import (
     REFUSES,
+    any_zero,
     column_sums,
     constant,
     launched,
@@ -17,7 +18,7 @@ from ..backend import (
     xp,
 )
 from ..kernels import REDUCE, Kernel, by_kernel, launch
-from .elementwise import rsqrt, sum_to
+from .elementwise import float32, rsqrt, sum_to
 from .index import one_hot
 from .linalg import mm_
 from .reduce import count, mean_, softmax_, sum_, var_
@@ -141,14 +142,23 @@ def cross_entropy_on_device_vjp(g, x, target, ignored, p, counted):
     return launch(cross_entropy_gradient, g, target, ignored, p, counted)
 
 
+def inverse_root(var, eps):
+    """1 / sqrt(var + eps); FloatingPointError where sums or squares of float32 became infinite on the way to `var`."""
+    dtype = var.dtype
+    inverse = constant(1, dtype) / xp.sqrt(var + constant(eps, dtype))
+    if any_zero(inverse) and dtype is float32:
+        raise FloatingPointError
+    return inverse
+
+
 @primitive(extras=("inverse",))
 def batch_norm_(x, weight, bias, centred, var, dims, eps):
     """x to mean 0 and variance 1 over `dims`, times weight plus bias, which may be None.
 
     `centred` is x less its mean over `dims`, `var` the mean square of that, with size 1 there.
-    Source: Ioffe and Szegedy, 2015.
+    FloatingPointError: float32 cannot hold a variance. Source: Ioffe and Szegedy, 2015.
     """
-    inverse = 1 / xp.sqrt(var + constant(eps, x.dtype))
+    inverse = inverse_root(var, eps)
     y = centred * (inverse if weight is None else inverse * weight.reshape(var.shape))
     if bias is not None:
         y += bias.reshape(var.shape)
@@ -419,11 +429,11 @@ def layer_norm_gradient(g, x, weight, eps, normalised, inverse, needs):
 def layer_norm_(x, weight, bias, eps):
     """Each row of x (N, F) to mean 0 and variance 1, times weight plus bias (F), which may be None.
 
-    Source: Ba et al., 2016.
+    FloatingPointError: float32 cannot hold a variance. Source: Ba et al., 2016.
     """
     n = constant(x.shape[1], x.dtype)
     normalised = x - row_sums(x) / n
-    inverse = 1 / xp.sqrt(row_sums(normalised * normalised) / n + constant(eps, x.dtype))
+    inverse = inverse_root(row_sums(normalised * normalised) / n, eps)
     normalised *= inverse
     y = normalised.copy() if weight is None else normalised * weight  # never the array that is kept for backward
     if bias is not None:

@@ -5,7 +5,18 @@ import functools
 import math
 
 from ..autograd import primitive, wrap
-from ..backend import NUMBERS, constant, on_gpu, overflow_expected, product_total, range_watched, total, xp
+from ..backend import (
+    NUMBERS,
+    constant,
+    maxima,
+    on_gpu,
+    overflow_expected,
+    product_total,
+    range_watched,
+    row_sums,
+    total,
+    xp,
+)  # fmt: skip
 from ..kernels import REDUCE, Kernel, by_kernel
 from .elementwise import as_dtype, boolean, broadcast_to, dtype_of, exp, float32, int64
 from .shape import dim_of, dims_of, reshape_
@@ -290,12 +301,21 @@ def by_rows(kernel, logarithm):
     return form
 
 
+def shift(largest):
+    """What to subtract before exp to keep it in its range: 0 where the largest value is in [0, 64], else that value.
+
+    Of all errors in a softmax the rounding of x - max is the largest, and x - 0 is not rounded.
+    """
+    outside = xp.abs(largest - constant(32, largest.dtype)) > constant(32, largest.dtype)
+    return largest * outside
+
+
 @primitive
 @by_kernel(by_rows(SOFTMAX, 0))
 def softmax_(x, dim):
-    y = x - x.max(dim, keepdims=True)
+    y = x - shift(maxima(x, dim))
     xp.exp(y, y)
-    y /= total(y, (dim,))
+    y /= row_sums(y) if x.ndim == 2 and dim == 1 else total(y, (dim,))
     return y
 
 

@@ -3,12 +3,12 @@
 from ...ops.elementwise import clamp_min
 from ...ops.linalg import norm
 from ...ops.reduce import sum
-from ...ops.shape import broadcast_tensors
+from ...ops.shape import broadcast_tensors, expand_as
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12):
     """The input divided by its p-norm along `dim`, or by eps where that is smaller."""
-    return input / clamp_min(norm(input, p, dim, True), eps)
+    return input / expand_as(clamp_min(norm(input, p, dim, True), eps), input)
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):

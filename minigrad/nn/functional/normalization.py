@@ -6,9 +6,9 @@ import math
 from ...autograd import wrap
 from ...backend import constant, xp
 from ...kernels import ENABLED, fusible
-from ...ops.elementwise import rsqrt, square
+from ...ops.elementwise import as_dtype, float32, rsqrt, square
 from ...ops.fused import batch_norm_, batch_norm_on_device, layer_norm_
-from ...ops.reduce import deviations, mean_
+from ...ops.reduce import deviations, float64, mean_
 from ...ops.shape import integer, reshape_, sizes_of
 
 
@@ -45,10 +45,28 @@ def batch_norm(
         running = [None if r is None else r.array for r in (running_mean, running_var)]
         if all(r is None or r.flags.c_contiguous for r in running):
             return batch_norm_on_device(input, weight, bias, *running, float(momentum), dims, float(eps))
-    mean, centred, squares = deviations(x, dims, n)
+    y, mean, squares = normalised(input, weight, bias, dims, n, eps)
     move(running_mean, mean, momentum)
-    move(running_var, squares / constant(n - 1, x.dtype), momentum)
-    return batch_norm_(input, weight, bias, centred, squares / constant(n, x.dtype), dims, eps)
+    move(running_var, squares / constant(n - 1, squares.dtype), momentum)
+    return y
+
+
+def normalised(input, weight, bias, dims, n, eps):
+    """The input normalised over `dims`, of n values each, with their mean and sum of squared differences from it.
+
+    Where these leave the range of float32, all is made in float64.
+    """
+    mean, centred, squares = deviations(input.array, dims, n)
+    try:
+        y = batch_norm_(input, weight, bias, centred, squares / constant(n, squares.dtype), dims, eps)
+    except FloatingPointError:
+        y, mean, squares = normalised(*widened(input, weight, bias), dims, n, eps)
+        y = as_dtype(y, float32)
+    return y, mean, squares
+
+
+def widened(*tensors):
+    return [x if x is None else as_dtype(x, float64) for x in tensors]
 
 
 def check(x, operation, **parameters):
@@ -112,13 +130,12 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     if x.size == 0:
         return affine(input, weight, bias)
     if ENABLED and running_mean is None and fusible(x):
-        normalised = batch_norm_on_device(input, None, None, None, None, 0.0, dims, float(eps))
-        return normalised if weight is None and bias is None else affine(normalised, weight, bias)
-    mean, centred, squares = deviations(x, dims, n)
+        y = batch_norm_on_device(input, None, None, None, None, 0.0, dims, float(eps))
+        return y if weight is None and bias is None else affine(y, weight, bias)
+    y, mean, squares = normalised(input, None, None, dims, n, eps)
     move(running_mean, mean.mean(0), momentum)
-    move(running_var, squares.mean(0) / constant(n - 1, x.dtype), momentum)
-    normalised = batch_norm_(input, None, None, centred, squares / constant(n, x.dtype), dims, eps)
-    return affine(normalised, weight, bias)
+    move(running_var, squares.mean(0) / constant(n - 1, squares.dtype), momentum)
+    return affine(y, weight, bias)
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
@@ -147,13 +164,12 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     groups = reshape_(input, (n, num_groups, c // num_groups, *space))
     dims, size = tuple(range(2, groups.array.ndim)), x.size // (n * num_groups)
     if ENABLED and fusible(x):
-        normalised = batch_norm_on_device(groups, None, None, None, None, 0.0, dims, float(eps))
+        y = batch_norm_on_device(groups, None, None, None, None, 0.0, dims, float(eps))
         if weight is None and bias is None:
-            return reshape_(normalised, x.shape)
+            return reshape_(y, x.shape)
     else:
-        _, centred, squares = deviations(groups.array, dims, size)
-        normalised = batch_norm_(groups, None, None, centred, squares / constant(size, x.dtype), dims, eps)
-    return affine(reshape_(normalised, x.shape), weight, bias)
+        y, _, _ = normalised(groups, None, None, dims, size, eps)
+    return affine(reshape_(y, x.shape), weight, bias)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
@@ -204,10 +220,14 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """
     x, normalized = input.array, sizes_of(listed(normalized_shape, "layer_norm"), "layer_norm")
     check_normalized(x, normalized, "layer_norm", weight=weight, bias=bias)
-    if len(normalized) == 1 and x.ndim == 2:
-        return layer_norm_(input, weight, bias, eps)
-    features = (math.prod(normalized),)
-    weight = None if weight is None else reshape_(weight, features)
-    bias = None if bias is None else reshape_(bias, features)
-    rows = reshape_(input, (math.prod(x.shape[: -len(normalized)]), *features))
-    return reshape_(layer_norm_(rows, weight, bias, eps), x.shape)
+    rows = input
+    if len(normalized) > 1 or x.ndim != 2:
+        features = (math.prod(normalized),)
+        weight = None if weight is None else reshape_(weight, features)
+        bias = None if bias is None else reshape_(bias, features)
+        rows = reshape_(input, (math.prod(x.shape[: -len(normalized)]), *features))
+    try:
+        y = layer_norm_(rows, weight, bias, eps)
+    except FloatingPointError:  # the variance of a row leaves the range of float32
+        y = as_dtype(layer_norm_(*widened(rows, weight, bias), eps), float32)
+    return y if rows is input else reshape_(y, x.shape)
