@@ -18,15 +18,14 @@ import threading
 import weakref
 from functools import partial, partialmethod
 
-from . import autograd, backend, cpu, kernels, random
+from . import arena, autograd, backend, cpu, kernels, random
 from .autograd import Leaf, Variable
-from .backend import Array, asarray, error_actions, on_gpu, raise_errors, strided, xp
+from .backend import Array, asarray, error_actions, on_gpu, raise_errors, xp
 from .ops import conv, inplace
 from .optim.lr_scheduler import LRScheduler
 from .optim.optimizer import Optimizer
 
 SCALARS = bool, int, float, complex, str
-ALIGNMENT = 64  # bytes at a multiple of which results begin, as a cache line does
 LARGE = 1 << 16  # bytes; rows beyond this are picked without the copy that NumPy makes to check indices first
 COPIES = {"copy", "astype", "array", "asarray", "ascontiguousarray"}
 REDUCTIONS = "sum mean max min prod all any argmax argmin cumsum cumprod clip concatenate stack".split()
@@ -136,65 +135,6 @@ class Memory:
     def __del__(self):
         if self.give_back is not None:
             self.give_back()
-
-
-class Arena:
-    """Memory for results, shared by those whose lifetimes do not meet.
-
-    The first recording of a function shares nothing: it is never replayed, and only finds the `plan` for the next, which
-    makes the same calls: how many bytes are in use at most, for which there is one block then, and which results outlive
-    the recording. Those have memory of their own.
-    """
-
-    def __init__(self, plan=None):
-        self.planned, (self.size, self.outliving) = plan is not None, plan or (0, set())
-        self.number, self.living, self.events = 0, set(), []
-        self.blocks, self.free = [], {}  # {(block, start): length}, in bytes
-
-    def take(self, like):
-        """An array laid out like that one, perhaps itself where nothing is planned, and the function that gives it back."""
-        self.number += 1
-        size, place = -(-like.nbytes // ALIGNMENT) * ALIGNMENT, None
-        shared = self.planned and size and self.number not in self.outliving
-        usual = like.flags.c_contiguous and 1 not in like.shape and (shared or not self.planned)
-        new = like if usual else xp.empty_like(like)
-        if shared:
-            fitting = [(length, at) for at, length in self.free.items() if length >= size]
-            length, (block, start) = min(fitting) if fitting else self.block(size)
-            del self.free[block, start]
-            if length > size:
-                self.free[block, start + size] = length - size
-            new = strided(self.blocks[block][start : start + size].view(like.dtype), like.shape, new.strides)
-            place = block, start
-        self.living.add(self.number)
-        self.events.append((self.number, size))
-        return new, partial(self.give, self.number, size, place)
-
-    def block(self, size):
-        """One more block: the first is as large as planned, another stands in where the free parts are all too small."""
-        length = size if self.blocks else max(size, self.size)
-        self.blocks.append(xp.empty(length, "u1"))
-        self.free[len(self.blocks) - 1, 0] = length
-        return length, (len(self.blocks) - 1, 0)
-
-    def give(self, number, size, place):
-        self.living.discard(number)
-        self.events.append((number, -size))
-        if place is not None:
-            block, start = place
-            size += self.free.pop((block, start + size), 0)
-            for (other, before), length in self.free.items():
-                if other == block and before + length == start:
-                    start, size = before, size + length
-                    break
-            self.free[block, start] = size
-
-    def plan(self):
-        used = most = 0
-        for number, size in self.events:
-            used += size if number not in self.living else 0
-            most = max(most, used)
-        return most, {*self.living}
 
 
 def layout(array):
@@ -366,7 +306,7 @@ class Recorder:
     """
 
     def __init__(self, drawn=(), plan=None):
-        self.arena = Arena(plan)
+        self.arena = arena.Arena(plan)
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
         self.outer, self.memories = {}, 0
@@ -530,8 +470,8 @@ class Recorder:
 
     def result_like(self, array):
         """A traced array that a replay writes to, laid out like that one."""
-        out, give_back = self.arena.take(array)
-        return Traced(out, self.memory(out, give_back=give_back))
+        out, number = self.arena.take(array)
+        return Traced(out, self.memory(out, give_back=partial(self.arena.give, number)))
 
     def follow_errors(self):
         """Note down where floating-point errors begin, or cease, to raise."""
@@ -762,7 +702,7 @@ def written_by_kernel(form, *args):
 def modules():
     """The modules of the library that compute with arrays."""
     return [module for file, module in list(sys.modules.items())
-            if file.startswith("minigrad.") and module not in (sys.modules[__name__], random)]  # fmt: skip
+            if file.startswith("minigrad.") and module not in (sys.modules[__name__], arena, random)]  # fmt: skip
 
 
 def replacements(modules):

@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import time
+import tracemalloc
 import types
 import warnings
 from collections import Counter
@@ -24,6 +25,7 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 from minigrad import autograd, backend, recording, replay
+from minigrad.arena import Arena
 from minigrad.backend import on_gpu
 
 VOCABULARY = 11
@@ -306,6 +308,59 @@ def test_memory_is_shared_by_results_that_do_not_meet():
         compiled(x)
     (found,) = next(iter(compiled.kinds.values())).recordings
     assert len(found.calls) == 100 and len({backend.address(call.args[0 if on_gpu else -1]) for call in found.calls}) <= 3
+
+
+@pytest.mark.skipif(on_gpu, reason="the memory of a GPU is not traced")
+def test_a_replay_takes_hardly_more_memory_than_a_call():
+    def peaks(wrapper):
+        """Megabytes at most in use in each of some calls."""
+        layers = [nn.Sequential(nn.Linear(200, 200), nn.BatchNorm1d(200), nn.Tanh()) for _ in range(8)]
+        net, x = nn.Sequential(*layers), mg.randn(500, 200)
+        optim = mg.optim.SGD(net.parameters(), lr=0.1)
+
+        def step():
+            optim.zero_grad()
+            loss = net(x).square().mean()
+            loss.backward()
+            optim.step()
+            return loss
+
+        run, found = wrapper(step), []
+        tracemalloc.start()
+        for _ in range(4):
+            tracemalloc.reset_peak()
+            run()
+            found.append(tracemalloc.get_traced_memory()[1] / 1e6)
+        tracemalloc.stop()
+        return found
+
+    called, compiled = peaks(lambda step: step), peaks(mg.compile)
+    assert max(called) > 10 and max(compiled) < 1.5 * max(called) and compiled[-1] < 1.3 * max(called), (called, compiled)
+
+
+def use_of_arena(arena, seed):
+    """Takes results of random sizes and gives some back; no two in use may share memory. The bytes in use at most."""
+    draw, used, most = random.Random(seed), [], 0
+    for _ in range(400):
+        shape = [draw.randrange(40) for _ in range(draw.randrange(1, 3))]
+        array, number = arena.take(backend.xp.empty(shape, "float32", order=draw.choice("CF")))
+        assert array.shape == tuple(shape) and not any(backend.xp.may_share_memory(array, other) for other, _ in used)
+        used.append((array, number))
+        most = max(most, sum(-(-array.nbytes // 64) * 64 for array, _ in used))
+        while len(used) > draw.randrange(1, 20):
+            arena.give(used.pop(draw.randrange(len(used)))[1])
+    return most, {number for _, number in used}
+
+
+def test_no_two_results_in_use_share_memory():
+    first = Arena()
+    most, outliving = use_of_arena(first, 0)
+    places, size = plan = first.plan()
+    assert not outliving & places.keys() and size < 1.2 * most
+    again, other = Arena(plan), Arena(plan)
+    use_of_arena(again, 0)
+    assert again.plan() == plan
+    use_of_arena(other, 1)  # other calls than planned
 
 
 # --------------------------------------------------------------------------------------------------- arguments
