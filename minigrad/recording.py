@@ -12,6 +12,7 @@ memory is shared by results whose lifetimes do not meet, as it was in the record
 What no list of calls can repeat is a *problem*: the recorded call goes on and has its result, but is not replayed.
 """
 
+import contextlib
 import functools
 import sys
 import threading
@@ -320,25 +321,17 @@ class Recorder:
 
     def __enter__(self):
         global recorder
-        one_at_a_time.acquire()
         if self.arena.planned:
             cpu.give_back_freed_memory()  # of the recording before: its pieces would lie beside the one block of this one
-        self.modules = modules()
-        self.undo, recorder = exchange(replacements(self.modules)), self
+        self.exchange = exchange()
+        self.exchange.__enter__()
+        recorder = self
         return self
 
     def __exit__(self, *exception):
         global recorder
         recorder, self.plan = None, self.arena.plan()
-        exchanged = {id(vars(target)[name]): value for target, name, value in self.undo if target in self.modules}
-        for module in set(modules()) - set(self.modules):  # imported since, they have taken what stood in for the library
-            self.undo += [(module, name, exchanged[id(x)]) for name, x in vars(module).items() if id(x) in exchanged]
-        for target, name, value in reversed(self.undo):
-            if value is MISSING:
-                delattr(target, name)
-            else:
-                setattr(target, name, value)
-        one_at_a_time.release()
+        self.exchange.__exit__(None, None, None)
         self.survivors = [tensor for tensor in (ref() for ref in self.made.values()) if tensor is not None]
         for tensor in self.survivors:
             array = slot.__get__(tensor)
@@ -745,10 +738,22 @@ def replacements(modules):
     return found
 
 
-def exchange(pairs):
-    """Set attributes, and return what they were."""
-    undo = []
-    for target, name, value in pairs:
-        undo.append((target, name, vars(target).get(name, MISSING)))
-        setattr(target, name, value)
-    return undo
+@contextlib.contextmanager
+def exchange():
+    """A context in which the library, in all threads, comes upon the replacements."""
+    with one_at_a_time:
+        before, undo = modules(), []
+        try:
+            for target, name, value in replacements(before):
+                undo.append((target, name, vars(target).get(name, MISSING)))
+                setattr(target, name, value)
+            yield
+        finally:
+            own = {id(vars(target)[name]): value for target, name, value in undo if target in before}
+            for module in set(modules()) - set(before):  # imported since, they have taken replacements for the library
+                undo += [(module, name, own[id(x)]) for name, x in vars(module).items() if id(x) in own]
+            for target, name, value in reversed(undo):
+                if value is MISSING:
+                    delattr(target, name)
+                else:
+                    setattr(target, name, value)

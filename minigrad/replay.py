@@ -40,13 +40,14 @@ def compile(function):
 
     Differences from a call as it is: the tensors returned are new and have no history, so `backward` belongs inside.
     What does not concern tensors, such as `print`, happens only when a call is recorded. A number as argument has a
-    recording for each value, for at most 8: one that changes, such as a learning rate, belongs in a 0-d tensor.
+    recording for each value, for at most 8: one that changes, such as a learning rate, belongs in a 0-d tensor. Threads
+    may call it at the same time: one of them replays, or is recorded, and the others call the function as it is.
 
     Called as it is at every call, with a warning that names the reason, is a function that changes numbers or lists
     that it can reach, keeps tensors somewhere, reads tensors from elsewhere (an iterator) or NumPy arrays, hands
     numbers to NumPy (`numpy()`), decides by values that differ from call to call, or after an optimiser's step, seeds
     the random stream or draws from another, or does other things at every call. What no recording can notice: files, the
-    clock, and changes inside of lists with more than 4096 entries.
+    clock, and changes inside of lists and NumPy arrays with more than 4096 entries.
     """
     return Compiled(function)
 

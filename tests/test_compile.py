@@ -1035,6 +1035,20 @@ def test_named_tuples_are_replayed(counts):
     assert counts["replay"] == 2
 
 
+def test_an_interruption_leaves_the_library_as_it_was(monkeypatch):
+    def interrupted(modules):
+        yield from plainly(modules)[:10]
+        raise KeyboardInterrupt
+
+    plainly = recording.replacements
+    monkeypatch.setattr(recording, "replacements", interrupted)
+    compiled = mg.compile(lambda x: x * 2)
+    with pytest.raises(KeyboardInterrupt):
+        compiled(mg.ones(1))
+    monkeypatch.setattr(recording, "replacements", plainly)
+    assert [compiled(mg.ones(1)).item() for _ in range(4)] == [2] * 4
+
+
 def test_what_is_imported_in_a_recording_is_as_at_other_times(monkeypatch):
     monkeypatch.setattr(mg.ops, "resample", mg.ops.resample)
     monkeypatch.delitem(sys.modules, "minigrad.ops.resample")
@@ -1112,6 +1126,9 @@ def test_one_compiled_function_inside_another(counts):
     outer = mg.compile(lambda x: inner(x) + 1)
     assert [outer(mg.ones(1) * i).item() for i in range(5)] == [1, 3, 5, 7, 9]
     assert counts == {"record": 2, "replay": 3}
+    w = mg.ones(1, requires_grad=True)
+    asking = lambda: mg.ones(1) * inner(w).requires_grad
+    assert [f().item() for f in (asking, mg.compile(asking)) for _ in range(4)] == [0] * 8
 
 
 def test_the_first_call_may_be_special(counts):
