@@ -105,16 +105,17 @@ def startup_table(packages):
     return "\n".join(lines)
 
 
-def footprint_table(workloads, targets):
+def footprint_table(workloads, targets, compiled):
     """The memory of training steps as lines of text, ratios beside their targets."""
     lines = ["memory: how far a network and three steps of training raise the peak, on one minibatch as the data set"]
     lines.append(f"  {'':34}{'MB':>10}{'/ torch':>10}{'/ limit':>18}")
     for name, ways in workloads.items():
         for label, way in ways.items():
             line = f"  {name:16}{label:18}{way['megabytes']:>10.1f}{'':3}"
-            for other, target in targets.items():
+            wanted_of = {} if not label.startswith("minigrad") else compiled if label.endswith("compiled") else targets
+            for other in targets:
                 value = way[f"ratio_to_{other}"]
-                wanted = f" (<= {target})" if label.startswith("minigrad") and value is not None else ""
+                wanted = f" (<= {wanted_of[other]})" if other in wanted_of and value is not None else ""
                 line += f"{number(value, '.2f'):>7}{wanted:11}"
             lines.append(line.rstrip())
     return "\n".join(lines)

@@ -99,7 +99,7 @@ def run(names, rounds, threads, json_path=None, plot_path=None):
             print("\n" + startup_table(report["startup"]), flush=True)
         elif name == "memory":
             report["memory"] = footprint.run([name for name in names if name in WORKLOADS] or WORKLOADS)
-            print("\n" + footprint_table(report["memory"], footprint.TARGETS), flush=True)
+            print("\n" + footprint_table(report["memory"], footprint.TARGETS, footprint.COMPILED), flush=True)
         else:
             report["workloads"][name] = run_workload(name, rounds, missing, threads)
             print("\n" + table(name, report["workloads"][name]), flush=True)
