@@ -300,20 +300,25 @@ class Recorder:
     """Notes down what happens inside a `with` block; `drawn` are random numbers to hand out first, in order.
 
     `plan`: of the Arena of an earlier recording; without one, no calls are kept, as they would keep their arrays.
+    `words`: of earlier recordings, for their traces to share.
 
     `calls`: the list. `trace`: the same in words that can be compared. `read`: {id: (tensor, array)} of the tensors from
     before whose numbers were used. `made`: tensors that got an array here. `guards`, `writes`, `draws`: places in the
     list of calls that may raise Changed, of calls that write to memory from before, and of draws.
     """
 
-    def __init__(self, drawn=(), plan=None):
-        self.arena = arena.Arena(plan)
+    def __init__(self, drawn=(), plan=None, words=None):
+        self.arena, self.words = arena.Arena(plan), {} if words is None else words
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
         self.outer, self.memories = {}, 0
         self.paused, self.problem, self.raising, self.opaque, self.handed = False, None, [], [], {}
         self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, error_actions()
         self.thread = threading.get_ident()
+
+    def same(self, words):
+        """An equal object from before, so that what is said often is kept once."""
+        return self.words.setdefault(words, words)
 
     def note(self, problem):
         """Remember the first thing that cannot be replayed."""
@@ -536,12 +541,14 @@ def described(x):
     if x.__class__ is Traced:
         start = backend.address(x.raw) - backend.address(x.memory.array) if x.raw.size else 0
         values = hash(backend.to_numpy(x.raw).tobytes()) if x.memory.constant else None
-        return x.memory.number, start, layout(x.raw), values
-    if isinstance(x, (tuple, list)):
-        return tuple(map(described, x))
-    if x.__class__ is dict:
-        return tuple((key, described(y)) for key, y in x.items())
-    return x.__class__, repr(x)
+        found = x.memory.number, start, recorder.same(layout(x.raw)), values
+    elif isinstance(x, (tuple, list)):
+        found = tuple(map(described, x))
+    elif x.__class__ is dict:
+        found = tuple((key, described(y)) for key, y in x.items())
+    else:
+        found = x.__class__, repr(x)
+    return recorder.same(found)
 
 
 def with_output(function, args, kwargs, out):
