@@ -60,6 +60,14 @@ def asarray(value, dtype=None):
     return xp.asarray(value, dtype)
 
 
+def kind_of(x):
+    """What something is that should be a Tensor, for an error; of a NumPy array beside a GPU also where it is."""
+    if on_gpu and isinstance(x, np.ndarray):
+        here = f"cuda:{xp.cuda.runtime.getDevice()}"
+        return f"ndarray, which is on the host, while tensors are on {here}: minigrad.tensor(array) moves it there"
+    return type(x).__name__
+
+
 def copied(value, dtype=None):
     """The same, but always in new memory, in C order."""
     if on_gpu:

@@ -8,6 +8,7 @@ import functools
 import types
 
 from .autograd import Variable
+from .backend import kind_of
 
 INSIDE = ("array", "current_node", "dtype")  # what the functions ask of a Tensor
 
@@ -21,7 +22,7 @@ def explain(error, operation):
     if isinstance(error, MemoryError):
         raise RuntimeError(f"{operation}: not enough memory: {error}") from error
     if error.name in INSIDE and not isinstance(error.obj, Variable):
-        raise TypeError(f"{operation}(): expected a Tensor, got {type(error.obj).__name__}") from error
+        raise TypeError(f"{operation}(): expected a Tensor, got {kind_of(error.obj)}") from error
 
 
 def guarded(function):

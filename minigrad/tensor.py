@@ -362,7 +362,8 @@ class Tensor(Variable):
     def to(self, *args, dtype=None, device=None, copy=False, non_blocking=False):
         """The tensor with another dtype: `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(other)`.
 
-        The one device is that of the array library, so nothing moves, and `non_blocking` has nothing to wait for.
+        The one device is that of the array library, so nothing moves, and `non_blocking` has nothing to wait for. On a GPU
+        "cpu" is what `cpu` is: the tensor itself, ready for `numpy`.
         """
         for a in args:
             if isinstance(a, Variable):
@@ -371,7 +372,8 @@ class Tensor(Variable):
                 device = a
             else:
                 dtype = a
-        check_device(device, "to")
+        if not (on_gpu and device is not None and Device(device).type == "cpu"):
+            check_device(device, "to")
         y = self if dtype is None else e.as_dtype(self, e.dtype_of(dtype, "to"))
         return y.clone() if copy and y is self else y
 

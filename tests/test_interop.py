@@ -658,3 +658,66 @@ def test_sizes_are_tuples_that_stay_sizes(torch):
             expected = texts
     assert texts == expected
     assert texts[2] == "minigrad.Size([2, 3, 4])"
+
+
+# ------------------------------------------------------------------------------------------------------- on a GPU
+
+gpu = pytest.mark.skipif(not on_gpu, reason="says what a process on a GPU answers")
+
+
+@gpu
+def test_a_process_on_the_gpu():
+    x, layer = mg.ones(2), mg.nn.Linear(2, 2)
+    assert x.device == mg.device("cuda", 0) and x.is_cuda
+    for place in ("cuda", "cuda:0", mg.device("cuda"), x.device):
+        assert x.to(place) is x and mg.zeros(2, device=place).device == x.device and layer.to(place) is layer
+    assert x.cuda() is x and x.to("cuda", mg.float64).dtype is mg.float64
+    # on the way to NumPy, to which `numpy` alone brings numbers
+    assert x.cpu() is x and x.to("cpu") is x and layer.cpu() is layer and layer.to("cpu") is layer
+    assert x.to("cpu").numpy().tolist() == x.cpu().numpy().tolist() == [1, 1]
+    assert x.to("cpu", mg.int64).dtype is mg.int64
+    for call in (lambda: x.to("cuda:1"), lambda: mg.zeros(2, device="cpu"), lambda: mg.tensor(1, device="cpu:0")):
+        with pytest.raises(RuntimeError, match="this process computes on 'cuda:0', got device '(cuda:1|cpu|cpu:0)'"):
+            call()
+
+
+@gpu
+def test_arrays_of_the_library_are_tensors_at_once():
+    from minigrad.backend import asarray, xp
+
+    array = asarray(np.arange(3.0))
+    x = mg.as_tensor(array), mg.tensor(array), mg.from_dlpack(array)
+    assert all(y.tolist() == [0, 1, 2] and y.dtype is mg.float64 for y in x)
+    assert (x[0] + array).tolist() == (array + x[0]).tolist() == [0, 2, 4]
+    with mg.cuda.counting() as counted:
+        mg.tensor(array), mg.as_tensor(array), mg.as_tensor(x[0]), x[0] + array
+    assert not counted and isinstance(x[1].array, xp.ndarray)
+
+
+@gpu
+@pytest.mark.parametrize("call", [
+    lambda x, a: x + a, lambda x, a: a * x, lambda x, a: x @ a, lambda x, a: mg.cat([x, a]),
+    lambda x, a: mg.where(x > 0, x, a), lambda x, a: x == a, lambda x, a: x.copy_(a),
+    lambda x, a: x.__setitem__(slice(2), a[:2]),
+    lambda x, a: mg.exp(a), lambda x, a: mg.nn.functional.mse_loss(x, a), lambda x, a: mg.nn.Linear(3, 2)(a),
+    lambda x, a: mg.gather(x, 0, a.astype(int)),
+    lambda x, a: mg.nn.functional.cross_entropy(x[None], a.astype(int)[:1]), lambda x, a: mg.einsum("i,i->", x, a),
+    lambda x, a: mg.nn.functional.gelu(a), lambda x, a: mg.nn.functional.conv1d(a[None, None], x[None, None]),
+])  # fmt: skip
+def test_mixing_host_and_gpu_says_which_operand_is_where(call):
+    match = r"ndarray, which is on the host, while tensors are on cuda:0: minigrad.tensor\(array\) moves it there"
+    with pytest.raises(TypeError, match=match):
+        call(mg.ones(3), np.ones(3, np.float32))
+
+
+@gpu
+def test_pictures_bring_numbers_to_the_host_and_send_none_back():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    x = mg.arange(4)
+    with mg.cuda.counting() as counted:
+        (line,) = axes.plot(x, x * x)
+        axes.imshow(x.reshape(2, 2))
+        axes.hist(x)
+    assert line.get_ydata().tolist() == [0, 1, 4, 9] and counted["to device"] == 0 < counted["to host"]

@@ -17,6 +17,7 @@ from ..backend import (
     constant,
     expanded,
     item,
+    kind_of,
     nonzero,
     overflow_expected,
     rectified,
@@ -94,7 +95,7 @@ def raw(x, operation):
     """The raw array that a primitive called without a Tensor got, or a TypeError."""
     if isinstance(x, RAW):
         return x
-    raise TypeError(f"{operation}(): expected a Tensor, got {type(x).__name__}")
+    raise TypeError(f"{operation}(): expected a Tensor, got {kind_of(x)}")
 
 
 def fitting(x, dtype, operation):
@@ -112,7 +113,7 @@ def operand(x, operation):
         return x.item()
     if isinstance(x, (Variable, *NUMBERS, RAW)):
         return x
-    raise TypeError(f"{operation}(): expected a Tensor or a number, got {type(x).__name__}")
+    raise TypeError(f"{operation}(): expected a Tensor or a number, got {kind_of(x)}")
 
 
 @primitive
@@ -920,7 +921,7 @@ def where(condition, input=None, other=None):
     With a condition alone: the indices where it holds, a tuple of one int64 Tensor a dimension.
     """
     if not isinstance(condition, Variable):
-        raise TypeError(f"where(): expected the condition to be a Tensor, got {type(condition).__name__}")
+        raise TypeError(f"where(): expected the condition to be a Tensor, got {kind_of(condition)}")
     if input is None and other is None:
         return tuple(wrap(index) for index in nonzero(condition.array))
     if condition.array.dtype != boolean:
@@ -1073,7 +1074,7 @@ def equal(input, other):
 def raw_of(x, operation):
     if isinstance(x, Variable):
         return x.array
-    raise TypeError(f"{operation}(): expected a Tensor, got {type(x).__name__}")
+    raise TypeError(f"{operation}(): expected a Tensor, got {kind_of(x)}")
 
 
 # ---------------------------------------------------------------------------------------------------------- copies

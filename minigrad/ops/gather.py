@@ -4,7 +4,7 @@ import functools
 
 from .. import backend
 from ..autograd import Variable, wrap
-from ..backend import Fault, xp
+from ..backend import Fault, kind_of, xp
 from .elementwise import NUMBERS, as_dtype, boolean
 from .index import ALL, along, beyond, check_range, gather_, in_range, int32, int64, pick_, put, rows, slice_, ungather
 from .shape import broadcast_tensors, dim_of, expand_, reshape_
@@ -15,7 +15,7 @@ from .shape import broadcast_tensors, dim_of, expand_, reshape_
 def integers(index, operation):
     """The array of an index tensor of int64 or int32, or an error."""
     if not isinstance(index, Variable):
-        raise TypeError(f"{operation}(): expected index to be a Tensor, got {type(index).__name__}")
+        raise TypeError(f"{operation}(): expected index to be a Tensor, got {kind_of(index)}")
     if index.array.dtype not in (int64, int32):
         raise RuntimeError(f"{operation}(): expected dtype int32 or int64 for index, got {index.array.dtype}")
     return index.array
@@ -172,7 +172,7 @@ def scatter_add(input, dim, index, src):
     """A copy of the input with src[i][j] added to y[index[i][j]][j] for dim 0, and so on; every repetition counts."""
     dim, at = elements_at(input, dim, index, "scatter_add")
     if not isinstance(src, Variable):
-        raise TypeError(f"scatter_add(): expected src to be a Tensor, got {type(src).__name__}")
+        raise TypeError(f"scatter_add(): expected src to be a Tensor, got {kind_of(src)}")
     same_dtype(input, src, "scatter_add")
     added = ungather(part_of(src, index, "scatter_add"), at, lifted(input).array.shape)
     return input + lowered(added, input)

@@ -3,7 +3,7 @@
 import math
 
 from ..autograd import Variable, primitive
-from ..backend import Array, total, xp
+from ..backend import Array, kind_of, total, xp
 from .elementwise import abs, as_dtype, binary, float32, sign, sum_to
 from .extreme import amax, amin, not_empty
 from .reduce import dropped, float16, floating, restored, sum
@@ -44,7 +44,7 @@ def matmul(input, other):
     """
     for x in (input, other):
         if not isinstance(x, Variable):
-            raise TypeError(f"matmul(): expected Tensors, got {type(x).__name__}")
+            raise TypeError(f"matmul(): expected Tensors, got {kind_of(x)}")
     a, b, dtype = input.array.shape, other.array.shape, input.array.dtype
     if len(a) == len(b) == 2 and a[1] == b[0] and dtype.itemsize >= 4:
         return mm_(input, other)

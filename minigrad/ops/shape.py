@@ -4,7 +4,7 @@ import math
 import operator
 
 from ..autograd import Variable, view, wrap
-from ..backend import expanded, xp
+from ..backend import expanded, kind_of, xp
 from .elementwise import raw_of, sum_to
 from .layout import images_last, own_order
 
@@ -305,7 +305,7 @@ def listed(tensors, operation):
         tensors = tensors[0]
     for i, x in enumerate(tensors):
         if not isinstance(x, Variable):
-            raise TypeError(f"{operation}(): expected Tensor as element {i}, but got {type(x).__name__}")
+            raise TypeError(f"{operation}(): expected Tensor as element {i}, but got {kind_of(x)}")
     return list(tensors)
 
 

@@ -8,7 +8,7 @@ import math
 import warnings
 
 from ...autograd import Variable, primitive
-from ...backend import constant, xp
+from ...backend import constant, kind_of, xp
 from ...kernels import fused
 from ...ops import reduce
 from ...ops.elementwise import abs, copied, erf, exp, operand, sigmoid, square, sum_to, tanh, unary
@@ -22,7 +22,7 @@ def tensor_of(input, operation):
     """The input, or an error where it is no Tensor."""
     if isinstance(input, Variable):
         return input
-    raise TypeError(f"{operation}(): expected input to be a Tensor, got {type(input).__name__}")
+    raise TypeError(f"{operation}(): expected input to be a Tensor, got {kind_of(input)}")
 
 
 def floating(input, operation):

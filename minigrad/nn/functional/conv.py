@@ -1,6 +1,7 @@
 """Convolutions and their transposes, and images as columns of patches."""
 
 from ...autograd import Variable
+from ...backend import kind_of
 from ...ops.conv import Geometry, conv_, conv_transpose_
 from ...ops.layout import ENOUGH, arranged
 from ...ops.pool import Window, fold_, sliding, unfold_
@@ -24,7 +25,7 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
     """What torch asks of the operands; `channels` of the input and `outputs` as the weight wants them."""
     for name, tensor in (("input", input), ("weight", weight), ("bias", bias)):
         if not isinstance(tensor, Variable) and (tensor is not None or name != "bias"):
-            raise TypeError(f"{operation}(): argument '{name}' must be Tensor, not {type(tensor).__name__}")
+            raise TypeError(f"{operation}(): argument '{name}' must be Tensor, not {kind_of(tensor)}")
     x, w = input.array, weight.array
     if w.ndim != dims + 2:
         raise RuntimeError(

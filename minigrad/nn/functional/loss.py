@@ -5,7 +5,7 @@ import math
 import warnings
 
 from ...autograd import Variable, primitive, wrap
-from ...backend import Fault, constant, item, on_gpu, within, xp
+from ...backend import Fault, constant, item, kind_of, on_gpu, within, xp
 from ...kernels import ENABLED, fusible
 from ...ops.elementwise import (
     abs,
@@ -46,7 +46,7 @@ def difference(input, target, operation):
     """input - target, with torch's warning where their shapes differ."""
     for name, x in (("input", input), ("target", target)):
         if not isinstance(x, Variable):
-            raise TypeError(f"{operation}(): expected {name} to be a Tensor, got {type(x).__name__}")
+            raise TypeError(f"{operation}(): expected {name} to be a Tensor, got {kind_of(x)}")
     if input.array.shape != target.array.shape:
         warnings.warn(
             f"{operation}: Using a target size ({target.shape}) that is different to the input size "
