@@ -10,14 +10,18 @@ from .creation import (
 from .device import device
 from .dtypes import finfo, get_default_dtype, iinfo, is_floating_point, is_tensor, numel, set_default_dtype
 from .guard import guard
-from .ops.elementwise import (
-    abs, acos, add, addcdiv, addcmul, allclose, asin, atan, atan2, bitwise_and, bitwise_left_shift, bitwise_not,
-    bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, cos, cosh, div, eq, equal, erf,
-    erfc, exp, expm1, floor, floor_divide, fmax, fmin, fmod, frac, ge, gt, hypot, isclose, isfinite, isinf, isnan, le,
-    lerp, log, log1p, log2, log10, logical_and, logical_not, logical_or, logical_xor, lt, masked_fill, maximum,
-    minimum, mul, nan_to_num, ne, neg, pow, reciprocal, relu, remainder, result_type, round, rsqrt, sigmoid, sign,
-    sin, sinh, sqrt, square, sub, tan, tanh, trunc, where,
+from .ops.comparison import (
+    allclose, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, eq, equal,
+    ge, gt, isclose, isfinite, isinf, isnan, le, logical_and, logical_not, logical_or, logical_xor, lt, ne,
 )  # fmt: skip
+from .ops.elementwise import (
+    abs, acos, add, addcdiv, addcmul, asin, atan, atan2, ceil, clamp, clamp_max, clamp_min, cos, cosh, div, exp,
+    expm1, floor, floor_divide, fmax, fmin, fmod, frac, hypot, lerp, log, log1p, log2, log10, masked_fill, maximum,
+    minimum, mul, nan_to_num, neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign, sin, sinh, sqrt,
+    square, sub, tan, tanh, trunc, where,
+)  # fmt: skip
+from .ops.special import erf, erfc
+from .ops.operands import result_type  # fmt: skip
 from .ops.diagonal import diag, diag_embed, diagonal, trace, tril, triu
 from .ops.einsum import einsum
 from .ops.extreme import amax, amin, aminmax, argmax, argmin, max, min

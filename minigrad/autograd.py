@@ -15,7 +15,7 @@ The rules that a vjp keeps:
   ordinary backward and None under `create_graph=True`, where it would wrongly count as a constant.
 
 A primitive called with raw arrays only returns a raw array. `@primitive` is quickest with one Tensor; the form for two
-operands that broadcast is `@binary` in `ops/elementwise.py`.
+operands that broadcast is `@binary` in `ops/operands.py`.
 """
 
 import contextlib

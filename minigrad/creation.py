@@ -9,15 +9,15 @@ from . import random
 from .autograd import Variable, wrap
 from .backend import NUMBERS, asarray, canonical, copied, item, to_numpy, xp
 from .device import check_device
-from .ops import elementwise, inplace
-from .ops.elementwise import as_dtype, fitting, float32, float64, int64, mismatch, result_type
+from .ops import inplace, operands
+from .ops.operands import as_dtype, fitting, float32, float64, int64, mismatch, result_type
 from .ops.shape import integer
 from .tensor import DTYPES, Tensor
 
 
 def dtype_of(dtype, operation):
     """The NumPy dtype of a `dtype` argument, where minigrad has it."""
-    dtype = elementwise.dtype_of(dtype, operation)
+    dtype = operands.dtype_of(dtype, operation)
     if dtype not in DTYPES or not dtype.isnative:
         expected = ", ".join(map(str, DTYPES))
         raise TypeError(f"{operation}(): dtype {dtype} is not supported; expected one of {expected}")

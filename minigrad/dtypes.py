@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from .autograd import Variable
 from .backend import NUMBERS, xp
-from .ops.elementwise import dtype_of
+from .ops.operands import dtype_of
 
 FloatInfo = namedtuple("FloatInfo", "bits eps max min tiny smallest_normal resolution dtype")
 IntInfo = namedtuple("IntInfo", "bits max min dtype")

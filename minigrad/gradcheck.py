@@ -4,7 +4,7 @@ import warnings
 
 from .autograd import Variable, grad, wrap
 from .backend import asarray, xp
-from .ops.elementwise import float64
+from .ops.operands import float64
 from .random import Generator
 
 

@@ -10,9 +10,25 @@ from .backend import COMPARABLE, NUMBERS, RAW, address, asarray, canonical, item
 from .device import check_device, device_of
 from .device import device as Device
 from .guard import guarded
-from .ops import diagonal, extreme, gather, histograms, index, inplace, join, linalg, reduce, running, shape, sorting
+from .ops import comparison as c
+from .ops import (
+    diagonal,
+    extreme,
+    gather,
+    histograms,
+    index,
+    inplace,
+    join,
+    linalg,
+    reduce,
+    running,
+    shape,
+    sorting,
+    special,
+)
 from .ops import elementwise as e
 from .ops.inplace import in_place
+from .ops.operands import as_dtype, dtype_of, raw_of
 from .storage import storage_of
 
 float16, float32, float64 = map(xp.dtype, ("float16", "float32", "float64"))
@@ -374,7 +390,7 @@ class Tensor(Variable):
                 dtype = a
         if not (on_gpu and device is not None and Device(device).type == "cpu"):
             check_device(device, "to")
-        y = self if dtype is None else e.as_dtype(self, e.dtype_of(dtype, "to"))
+        y = self if dtype is None else as_dtype(self, dtype_of(dtype, "to"))
         return y.clone() if copy and y is self else y
 
     def type(self, dtype=None):
@@ -412,7 +428,7 @@ class Tensor(Variable):
 
     def type_as(self, other):
         """The tensor in the dtype of another."""
-        return e.as_dtype(self, e.raw_of(other, "type_as").dtype)
+        return as_dtype(self, raw_of(other, "type_as").dtype)
 
     # ---------------------------------------------------------------------------------------------- operators
 
@@ -422,12 +438,12 @@ class Tensor(Variable):
     __add__ = __radd__ = e.add_
     __sub__, __mul__, __rmul__, __truediv__ = e.sub_, e.mul, e.mul, e.div_
     __floordiv__, __mod__, __pow__, __matmul__ = e.floor_divide, e.remainder, e.pow, linalg.matmul
-    __neg__, __abs__, __invert__ = e.neg, e.abs, e.bitwise_not
-    __and__ = __rand__ = e.bitwise_and
-    __or__ = __ror__ = e.bitwise_or
-    __xor__ = __rxor__ = e.bitwise_xor
-    __lshift__, __rshift__ = e.bitwise_left_shift, e.bitwise_right_shift
-    __lt__, __le__, __gt__, __ge__ = e.lt, e.le, e.gt, e.ge
+    __neg__, __abs__, __invert__ = e.neg, e.abs, c.bitwise_not
+    __and__ = __rand__ = c.bitwise_and
+    __or__ = __ror__ = c.bitwise_or
+    __xor__ = __rxor__ = c.bitwise_xor
+    __lshift__, __rshift__ = c.bitwise_left_shift, c.bitwise_right_shift
+    __lt__, __le__, __gt__, __ge__ = c.lt, c.le, c.gt, c.ge
 
     def __rsub__(self, other):
         return e.sub_(other, self)
@@ -448,15 +464,15 @@ class Tensor(Variable):
         return linalg.matmul(other, self)
 
     def __eq__(self, other):
-        return e.eq(self, other) if isinstance(other, (Variable, *e.NUMBERS, *COMPARABLE)) else NotImplemented
+        return c.eq(self, other) if isinstance(other, (Variable, *NUMBERS, *COMPARABLE)) else NotImplemented
 
     def __ne__(self, other):
-        return e.ne(self, other) if isinstance(other, (Variable, *e.NUMBERS, *COMPARABLE)) else NotImplemented
+        return c.ne(self, other) if isinstance(other, (Variable, *NUMBERS, *COMPARABLE)) else NotImplemented
 
     __getitem__, __setitem__ = index.getitem, inplace.setitem
     __iadd__, __isub__, __imul__, __itruediv__ = map(in_place, (e.add, e.sub, e.mul, e.div))
     __ifloordiv__, __imod__, __ipow__ = map(in_place, (e.floor_divide, e.remainder, e.pow))
-    __iand__, __ior__, __ixor__ = map(in_place, (e.bitwise_and, e.bitwise_or, e.bitwise_xor))
+    __iand__, __ior__, __ixor__ = map(in_place, (c.bitwise_and, c.bitwise_or, c.bitwise_xor))
 
 
 def remade(cls, array, requires_grad, attributes):
@@ -470,11 +486,12 @@ def remade(cls, array, requires_grad, attributes):
 
 # torch's methods whose first parameter is the tensor are the functions themselves
 METHODS = {
-    e: "abs acos add addcdiv addcmul allclose asin atan atan2 bitwise_and bitwise_left_shift bitwise_not bitwise_or "
-    "bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min cos cosh div eq equal erf erfc exp expm1 floor "
-    "floor_divide fmax fmin fmod frac ge gt hypot isclose isfinite isinf isnan le lerp log log10 log1p log2 logical_and "
-    "logical_not logical_or logical_xor lt masked_fill maximum minimum mul nan_to_num ne neg pow reciprocal relu remainder "
-    "round rsqrt sigmoid sign sin sinh sqrt square sub tan tanh trunc",
+    c: "allclose bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor eq equal ge gt "
+    "isclose isfinite isinf isnan le logical_and logical_not logical_or logical_xor lt ne",
+    e: "abs acos add addcdiv addcmul asin atan atan2 ceil clamp clamp_max clamp_min cos cosh div exp expm1 floor "
+    "floor_divide fmax fmin fmod frac hypot lerp log log10 log1p log2 masked_fill maximum minimum mul nan_to_num neg "
+    "pow reciprocal relu remainder round rsqrt sigmoid sign sin sinh sqrt square sub tan tanh trunc",
+    special: "erf erfc",
     diagonal: "diag diag_embed diagonal trace tril triu",
     extreme: "amax amin aminmax argmax argmin max min",
     gather: "argwhere gather index_add index_copy index_fill index_select masked_select nonzero scatter scatter_add take "
@@ -493,9 +510,10 @@ for module, names in METHODS.items():
     for name in names.split():
         method = getattr(module, name)
         setattr(Tensor, name, guarded(method) if module in (gather, linalg) else method)  # those take more Tensors
-for name in METHODS[e].split():
-    if name not in ("allclose", "equal", "fmax", "fmin", "isclose", "isfinite", "isinf", "isnan", "maximum", "minimum"):
-        setattr(Tensor, name + "_", in_place(getattr(e, name)))
+for module in (c, e, special):
+    for name in METHODS[module].split():
+        if name not in "allclose equal fmax fmin isclose isfinite isinf isnan maximum minimum".split():
+            setattr(Tensor, name + "_", in_place(getattr(module, name)))
 for name in "index_add index_copy index_fill scatter scatter_add".split():
     setattr(Tensor, name + "_", in_place(getattr(gather, name)))
 for name in ("tril", "triu"):

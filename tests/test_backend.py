@@ -65,9 +65,9 @@ def test_a_gpu_that_answers_is_used(monkeypatch):
 
 
 def test_no_other_file_names_the_array_library():
-    """NumPy elsewhere is for what lives on the host: random streams, data files, printing, pictures, a user's own arrays."""
+    """NumPy elsewhere is for what lives on the host: random streams, files, printing, pictures, plans, a user's arrays."""
     host = {"backend.py", "random.py", "philox.py", "creation.py", "printing.py", "serialization.py", "cpu.py",
-            "surroundings.py"}  # fmt: skip
+            "surroundings.py", "arena.py"}  # fmt: skip
     for file in ROOT.rglob("*.py"):
         text = file.read_text()
         assert "import cupy" not in text, file

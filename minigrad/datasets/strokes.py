@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from ..ops.elementwise import int64
+from ..ops.operands import int64
 from ..random import Generator
 from .images import Splits, splits
 

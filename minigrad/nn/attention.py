@@ -5,9 +5,9 @@ import math
 from ..autograd import wrap
 from ..backend import xp
 from ..creation import empty, zeros
-from ..ops.elementwise import boolean
 from ..ops.join import cat, chunk
 from ..ops.linalg import matmul
+from ..ops.operands import boolean
 from ..ops.shape import expand, reshape, transpose, unsqueeze
 from . import functional as F
 from . import init

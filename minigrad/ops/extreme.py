@@ -4,8 +4,10 @@ from collections import namedtuple
 
 from ..autograd import Variable, primitive, wrap
 from ..backend import positions, xp
-from .elementwise import boolean, cast, int64, isnan, maximum, minimum
+from .comparison import isnan
+from .elementwise import maximum, minimum
 from .index import along, pick_
+from .operands import boolean, cast, int64
 from .reduce import count, dropped, renamed, restored
 from .shape import dim_of, dims_of, reshape_
 

@@ -18,9 +18,10 @@ from ..backend import (
     xp,
 )
 from ..kernels import REDUCE, Kernel, by_kernel, launch
-from .elementwise import float32, rsqrt, sum_to
+from .elementwise import rsqrt
 from .index import one_hot
 from .linalg import mm_
+from .operands import float32, sum_to
 from .reduce import count, mean_, softmax_, sum_, var_
 
 

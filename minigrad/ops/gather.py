@@ -4,9 +4,9 @@ import functools
 
 from .. import backend
 from ..autograd import Variable, wrap
-from ..backend import Fault, kind_of, xp
-from .elementwise import NUMBERS, as_dtype, boolean
+from ..backend import NUMBERS, Fault, kind_of, xp
 from .index import ALL, along, beyond, check_range, gather_, in_range, int32, int64, pick_, put, rows, slice_, ungather
+from .operands import as_dtype, boolean
 from .shape import broadcast_tensors, dim_of, expand_, reshape_
 
 # ------------------------------------------------------------------------------------------------------- arguments

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from ..autograd import Variable, wrap
 from ..backend import counts, item, xp
-from .elementwise import int64
+from .operands import int64
 from .reduce import floating
 from .shape import integer
 

@@ -20,7 +20,7 @@ from ..backend import (
     xp,
 )
 from ..kernels import ENABLED, LARGEST, Kernel, fusible, launch
-from .elementwise import boolean, int64, sum_to
+from .operands import boolean, int64, sum_to
 
 int32, uint8 = map(xp.dtype, ("int32", "uint8"))
 ALL = slice(None)

@@ -1,9 +1,10 @@
 """Changing values in place, with their history: `x += y`, `x[i] = y`, `x.zero_()`, through views as well."""
 
 from ..autograd import Leaf, Variable, changed, mode, primitive, tick, wrap
-from ..backend import Array, constant, xp
-from .elementwise import CATEGORY, NUMBERS, add, as_dtype, div, fitting, mul, operand, sub, sum_to, zeros_of
+from ..backend import NUMBERS, Array, constant, xp
+from .elementwise import add, div, mul, sub, zeros_of
 from .index import parse, put, slice_
+from .operands import CATEGORY, as_dtype, fitting, operand, sum_to
 
 
 @primitive(undo_broadcast=sum_to)

@@ -4,9 +4,10 @@ from itertools import accumulate
 
 from ..autograd import Variable, primitive, view, wrap
 from ..backend import item, xp
-from .elementwise import as_dtype, copied, result_type
+from .elementwise import copied
 from .gather import index_select
 from .index import slice_
+from .operands import as_dtype, result_type
 from .shape import dim_of, dims_of, integer, listed, reshape_, sizes_of, transpose
 
 # ---------------------------------------------------------------------------------------------------------- joining

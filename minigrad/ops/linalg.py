@@ -4,8 +4,9 @@ import math
 
 from ..autograd import Variable, primitive
 from ..backend import Array, kind_of, total, xp
-from .elementwise import abs, as_dtype, binary, float32, sign, sum_to
+from .elementwise import abs, sign
 from .extreme import amax, amin, not_empty
+from .operands import as_dtype, binary, float32, sum_to
 from .reduce import dropped, float16, floating, restored, sum
 from .shape import dim_of, dims_of, expand, permute_, reshape_
 

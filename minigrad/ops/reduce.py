@@ -18,7 +18,8 @@ from ..backend import (
     xp,
 )  # fmt: skip
 from ..kernels import REDUCE, Kernel, by_kernel
-from .elementwise import as_dtype, boolean, broadcast_to, dtype_of, exp, float32, int64
+from .elementwise import exp
+from .operands import as_dtype, boolean, broadcast_to, dtype_of, float32, int64
 from .shape import dim_of, dims_of, reshape_
 
 float16, float64 = map(xp.dtype, ("float16", "float64"))

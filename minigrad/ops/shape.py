@@ -5,8 +5,8 @@ import operator
 
 from ..autograd import Variable, view, wrap
 from ..backend import expanded, kind_of, xp
-from .elementwise import raw_of, sum_to
 from .layout import images_last, own_order
+from .operands import raw_of, sum_to
 
 # ----------------------------------------------------------------------------------------- dimensions and sizes
 

@@ -5,9 +5,9 @@ from collections import namedtuple
 from .. import backend
 from ..autograd import Variable, primitive, wrap
 from ..backend import xp
-from .elementwise import boolean, int64
 from .extreme import not_empty, picked_along, shared
 from .index import along, int32, pick_
+from .operands import boolean, int64
 from .reduce import renamed
 from .shape import dim_of, integer, reshape_
 

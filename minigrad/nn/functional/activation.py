@@ -11,11 +11,13 @@ from ...autograd import Variable, primitive
 from ...backend import constant, kind_of, xp
 from ...kernels import fused
 from ...ops import reduce
-from ...ops.elementwise import abs, copied, erf, exp, operand, sigmoid, square, sum_to, tanh, unary
+from ...ops.elementwise import abs, copied, exp, sigmoid, square, tanh
 from ...ops.elementwise import relu as relu_
 from ...ops.inplace import store
 from ...ops.join import split
+from ...ops.operands import operand, sum_to, unary
 from ...ops.shape import dim_of, reshape_
+from ...ops.special import erf
 
 
 def tensor_of(input, operation):

@@ -6,9 +6,9 @@ import math
 from ... import random
 from ...autograd import primitive, wrap
 from ...backend import asarray, constant, on_gpu, row_maxima, row_sums, xp
-from ...ops.elementwise import boolean
 from ...ops.inplace import fits
 from ...ops.linalg import matmul
+from ...ops.operands import boolean
 from ...ops.reduce import softmax_, sum_
 from ...ops.shape import transpose
 from .activation import floating

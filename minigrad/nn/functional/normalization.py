@@ -6,8 +6,9 @@ import math
 from ...autograd import wrap
 from ...backend import constant, xp
 from ...kernels import ENABLED, fusible
-from ...ops.elementwise import as_dtype, float32, rsqrt, square
+from ...ops.elementwise import rsqrt, square
 from ...ops.fused import batch_norm_, batch_norm_on_device, layer_norm_
+from ...ops.operands import as_dtype, float32
 from ...ops.reduce import deviations, float64, mean_
 from ...ops.shape import integer, reshape_, sizes_of
 
