@@ -5,7 +5,7 @@ import math
 
 from ... import random
 from ...autograd import primitive, wrap
-from ...backend import asarray, constant, on_gpu, row_maxima, row_sums, xp
+from ...backend import asarray, constant, item, row_maxima, row_sums, xp
 from ...ops.inplace import fits
 from ...ops.linalg import matmul
 from ...ops.operands import boolean
@@ -32,7 +32,7 @@ def additive(mask, dtype):
         array = xp.where(array, 0, -math.inf).astype(dtype)
         mask = wrap(array)
     blind = (array == -math.inf).all(-1, keepdims=True)
-    return (wrap(xp.where(blind, 0, array)), ~blind) if on_gpu or blind.any() else (mask, None)
+    return (wrap(xp.where(blind, 0, array)), ~blind) if item(blind.any()) else (mask, None)
 
 
 def attention_weights(scores, mask=None):
