@@ -79,12 +79,15 @@ class Lesson:
             interrupted.append(True)
             signal.signal(signal.SIGINT, previous)
 
-        previous = signal.signal(signal.SIGINT, stop)
+        previous = signal.getsignal(signal.SIGINT)  # known before `stop` may be called
+        signal.signal(signal.SIGINT, stop)
         try:
-            for step in tqdm(range(steps), desc=label, leave=False, disable=None):  # None: only on a terminal
+            bar = tqdm(range(steps), desc=label, leave=False, disable=None)  # None: only on a terminal
+            for step in bar:
                 yield step
                 if interrupted:
-                    tqdm.write(f"{label}: stopped after {step + 1} of {steps} steps")
+                    bar.close()
+                    print(f"{label}: stopped after {step + 1} of {steps} steps")
                     return
         finally:
             signal.signal(signal.SIGINT, previous)

@@ -14,6 +14,7 @@ What no list of calls can repeat is a *problem*: the recorded call goes on and h
 
 import contextlib
 import functools
+import signal
 import sys
 import threading
 import weakref
@@ -122,6 +123,8 @@ class Memory:
     `outer`: it was there before the recording. `constant`: what it holds does not depend on anything outer or drawn.
     `give_back` is called when the last array in it is gone, so that a later result can lie there.
     """
+
+    give_back = None  # also of one that Ctrl-C kept from being made
 
     def __init__(self, array, number, outer=False, constant=False, give_back=None):
         self.array, self.number, self.outer, self.constant, self.give_back = array, number, outer, constant, give_back
@@ -296,6 +299,40 @@ Traced.__hash__ = object.__hash__
 # ---------------------------------------------------------------------------------------------------- the recorder
 
 
+class CtrlC:
+    """Lets Ctrl-C wait while what a recording exchanges is half exchanged, so that all of it is put back.
+
+    Between `start` and `stop` it is met as usual where `open` is set, but not on the way into the functions `shut`.
+    """
+
+    def __init__(self, *shut):
+        self.shut, self.open, self.waiting, self.usual = [f.__code__ for f in shut], False, False, None
+
+    def start(self):
+        usual = signal.getsignal(signal.SIGINT)
+        if callable(usual) and threading.current_thread() is threading.main_thread():  # no other thread hears of it
+            self.usual = usual
+            signal.signal(signal.SIGINT, self.handle)
+
+    def handle(self, number, frame):
+        if not self.open or frame is not None and frame.f_code in self.shut:
+            self.waiting = True
+            return
+        try:
+            self.usual(number, frame)
+        finally:  # which may have set another handler for the next time
+            if (now := signal.getsignal(signal.SIGINT)) != self.handle:
+                self.usual = now
+                signal.signal(signal.SIGINT, self.handle)
+
+    def stop(self):
+        usual, waiting, self.usual, self.waiting = self.usual, self.waiting, None, False
+        if usual is not None:
+            signal.signal(signal.SIGINT, usual)
+            if waiting and callable(usual):
+                usual(signal.SIGINT, None)
+
+
 class Recorder:
     """Notes down what happens inside a `with` block; `drawn` are random numbers to hand out first, in order.
 
@@ -314,7 +351,7 @@ class Recorder:
         self.outer, self.memories = {}, 0
         self.paused, self.problem, self.raising, self.opaque, self.handed = False, None, [], [], {}
         self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, error_actions()
-        self.thread = threading.get_ident()
+        self.thread, self.ctrl_c = threading.get_ident(), CtrlC(Recorder.__exit__, Memory.__del__)
 
     def same(self, words):
         """An equal object from before, so that what is said often is kept once."""
@@ -328,13 +365,19 @@ class Recorder:
         global recorder
         if self.arena.planned:
             cpu.give_back_freed_memory()  # of the recording before: its pieces would lie beside the one block of this one
+        self.ctrl_c.start()
         self.exchange = exchange()
-        self.exchange.__enter__()
-        recorder = self
+        try:
+            self.exchange.__enter__()
+        except BaseException:
+            self.ctrl_c.stop()
+            raise
+        recorder, self.ctrl_c.open = self, True
         return self
 
     def __exit__(self, *exception):
         global recorder
+        self.ctrl_c.open = False
         recorder, self.plan = None, self.arena.plan()
         self.exchange.__exit__(None, None, None)
         self.survivors = [tensor for tensor in (ref() for ref in self.made.values()) if tensor is not None]
@@ -342,6 +385,7 @@ class Recorder:
             array = slot.__get__(tensor)
             if array.__class__ is Traced:
                 slot.__set__(tensor, array.raw)
+        self.ctrl_c.stop()
 
     def aside(self, function, *args, **kwargs):
         """Call a function without noting down what it does."""

@@ -7,7 +7,7 @@ A part is a module of this folder with a function `rows(full)`, which runs check
 import importlib
 from typing import NamedTuple
 
-PARTS = "bad_input rounding stateful memory threads interruptions downloads checkpoints fuzz".split()
+PARTS = "bad_input rounding stateful memory threads interruptions long_runs downloads checkpoints fuzz".split()
 
 
 class Row(NamedTuple):
