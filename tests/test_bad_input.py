@@ -1311,7 +1311,7 @@ sched.SequentialLR(sgd, [], []) -> ValueError: SequentialLR expects at least one
 sched.SequentialLR(sgd, [sched.StepLR(sgd, 1)], [1]) -> ValueError: SequentialLR expects at least one schedule and one
 sched.SequentialLR(sgd, [sched.ReduceLROnPlateau(sgd), sched.StepLR(sgd, 1)], [1]) -> ValueError: SequentialLR does not
 sched.SequentialLR(sgd, [sched.StepLR(sgd, 1), sched.StepLR(optim.SGD([p], 0.1), 1)], [1]) -> ValueError: SequentialLR
-sched.StepLR(sgd, 1).load_state_dict(3) -> TypeError: load_state_dict: expected a dict, got int
+sched.StepLR(sgd, 1).load_state_dict(3) -> TypeError: load_state_dict: expected a dict for StepLR, got int
 sched.LRScheduler(sgd) -> NotImplementedError: LRScheduler is missing the required get_lr() function
 """,
     "data": r"""

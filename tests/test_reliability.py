@@ -64,6 +64,11 @@ def test_hostile_files():
     assert checkpoints.check_hostile() > 60
 
 
+def test_forged_states():
+    count, refusals = checkpoints.check_forged()
+    assert count > refusals > 2000
+
+
 def test_disks_that_do_not_take_a_checkpoint():
     assert checkpoints.check_full_disk(2**13) == 10
 

@@ -198,7 +198,7 @@ def test_buffers_that_a_state_dict_leaves_out_and_generators_of_modules_are_kept
     assert second.model.count.item() == straight.model.count.item() == 10
     assert bytes_of(second) == bytes_of(straight)
     other = problem(validation=False)
-    with pytest.raises(ValueError, match="a buffer count of shape \\(\\), the model has none such"):
+    with pytest.raises(ValueError, match="among buffers count, a Tensor of shape \\(\\) .*; the model has none such"):
         other.load(tmp_path / "x")
 
 
@@ -346,10 +346,11 @@ def test_a_checkpoint_of_another_learner_changes_nothing(tmp_path):
     state = mg.load(path)
     del state["optimizer"]
     mg.save(state, path)
-    untouched(make(tmp_path), resume, ValueError, "cannot take over .*: 'optimizer'")
+    untouched(make(tmp_path), resume, ValueError, "cannot take over .*: .*expected 'optimizer'")
     for wrong in ({"epoch": "1"}, {"done": -1}, {"step": 0.5}, {"epochs": True}, {"stage": "end"}):
         mg.save(learner.snapshot() | wrong, path)
-        untouched(make(tmp_path), resume, ValueError, "cannot take over .*: it has the position .*, which no fit has")
+        message = "it has the position .*, which no fit has|expected (epoch|step) to be of type int, got"
+        untouched(make(tmp_path), resume, ValueError, f"cannot take over .*: .*({message})")
 
 
 def test_callbacks_without_a_state_may_differ(tmp_path):

@@ -24,9 +24,12 @@ class Adam(Optimizer):
             "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay,
         })  # fmt: skip
 
+    def remembered(self, group):
+        return ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
+
     def update(self, group):
         lr, decay, decoupled = float(group["lr"]), group["weight_decay"], group["decoupled_weight_decay"]
-        names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
+        names = self.remembered(group)
         left = together.adam(self, group, lr, names) if ENABLED else None
         for p, x, g in self.gradients(group, 0 if decoupled else decay, left):
             if decoupled and decay:
@@ -62,10 +65,13 @@ class Lamb(Optimizer):
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
         })  # fmt: skip
 
+    def remembered(self, group):
+        return ["exp_avg", "exp_avg_sq"]
+
     def update(self, group):
         lr, decay = float(group["lr"]), group["weight_decay"]
         for p, x, g in self.gradients(group, 0):
-            u = scaled_mean(self.state[p] or self.start(p, "exp_avg", "exp_avg_sq"), g, group, 1.0)
+            u = scaled_mean(self.state[p] or self.start(p, *self.remembered(group)), g, group, 1.0)
             if decay:
                 u += x * constant(decay, x.dtype)
             size, length = norm(x), norm(u)  # arrays of one number: nothing waits for a GPU

@@ -12,6 +12,8 @@ class Adagrad(Optimizer):
     Source: Duchi et al., Adaptive subgradient methods for online learning and stochastic optimization, 2011.
     """
 
+    starts_with_state = True
+
     def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, *,
                  maximize=False):  # fmt: skip
         check(lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
@@ -27,6 +29,9 @@ class Adagrad(Optimizer):
         for p in group["params"]:
             s = xp.full_like(p.array, group["initial_accumulator_value"])
             self.state[p] = {"step": 0, "sum": wrap(s)}
+
+    def remembered(self, group):
+        return ["sum"]
 
     def update(self, group):
         for p, x, g in self.gradients(group, group["weight_decay"]):
@@ -59,10 +64,13 @@ class RMSprop(Optimizer):
             "weight_decay": weight_decay, "maximize": maximize,
         })  # fmt: skip
 
+    def remembered(self, group):
+        return ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
+
     def update(self, group):
         lr, momentum = float(group["lr"]), group["momentum"]
         alpha, centered = group["alpha"], group["centered"]
-        names = ["square_avg"] + ["momentum_buffer"] * (momentum > 0) + ["grad_avg"] * centered
+        names = self.remembered(group)
         for p, x, g in self.gradients(group, group["weight_decay"]):
             state = self.state[p] or self.start(p, *names)
             state["step"] += 1
@@ -99,10 +107,13 @@ class Adadelta(Optimizer):
             "lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
         })  # fmt: skip
 
+    def remembered(self, group):
+        return ["square_avg", "acc_delta"]
+
     def update(self, group):
         lr, rho = float(group["lr"]), group["rho"]
         for p, x, g in self.gradients(group, group["weight_decay"]):
-            state = self.state[p] or self.start(p, "square_avg", "acc_delta")
+            state = self.state[p] or self.start(p, *self.remembered(group))
             state["step"] += 1
             v, a, eps = state["square_avg"].array, state["acc_delta"].array, constant(group["eps"], x.dtype)
             average(v, g * g, rho)

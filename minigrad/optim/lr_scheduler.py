@@ -11,6 +11,7 @@ import warnings
 from bisect import bisect_right
 from collections import Counter
 
+from .. import states
 from .optimizer import Optimizer
 
 
@@ -84,9 +85,19 @@ class LRScheduler:
 
     def load_state_dict(self, state_dict):
         """Go on from a `state_dict`; load the optimiser's after making this: it sets learning rates."""
-        if not isinstance(state_dict, dict):
-            raise TypeError(f"load_state_dict: expected a dict, got {type(state_dict).__name__}")
+        self.check_state(state_dict)
         self.__dict__.update({name: value for name, value in state_dict.items() if name not in self.unsaved})
+
+    def check_state(self, state_dict):
+        """Refuse a state with a value of another kind than this has; what is missing or new does no harm."""
+        name = type(self).__name__
+        if not isinstance(state_dict, dict):
+            raise TypeError(f"load_state_dict: expected a dict for {name}, got {type(state_dict).__name__}")
+        for key, own in self.__dict__.items():
+            if key in state_dict and key not in self.unsaved:
+                states.like(name, key, state_dict[key], own)
+                if key in ("last_epoch", "_step_count"):
+                    states.expect(name, key, state_dict[key], states.is_whole(state_dict[key]), "a whole number")
 
 
 def check_optimizer(optimizer):
@@ -127,6 +138,15 @@ class LambdaLR(LRScheduler):
         saved = [None if isinstance(f, plain) else f.__dict__.copy() for f in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": saved}
 
+    def check_state(self, state_dict):
+        super().check_state(state_dict)
+        name, own = type(self).__name__, self.state_dict()["lr_lambdas"]
+        saved = states.entry(name, state_dict, "lr_lambdas")
+        states.like(name, "lr_lambdas", saved, [None] * len(own))
+        for i, (value, attributes) in enumerate(zip(saved, own)):
+            wanted = "None, as for a function" if attributes is None else "the attributes of an object"
+            states.expect(name, f"lr_lambdas[{i}]", value, isinstance(value, type(attributes)), wanted)
+
     def load_state_dict(self, state_dict):
         super().load_state_dict(state_dict)
         for function, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"]):
@@ -152,6 +172,10 @@ class MultiStepLR(LRScheduler):
     def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
+
+    def load_state_dict(self, state_dict):
+        super().load_state_dict(state_dict)
+        self.milestones = Counter(self.milestones)  # which comes out of a file as a dict
 
     def get_lr(self):
         times = self.milestones.get(self.last_epoch)
@@ -341,6 +365,15 @@ class OneCycleLR(LRScheduler):
                     group["max_momentum"], group["base_momentum"] = max_momentums[i], base_momentums[i]
         super().__init__(optimizer, last_epoch)
 
+    def check_state(self, state_dict):
+        super().check_state(state_dict)
+        for key in ("cycle_momentum", "use_beta1"):
+            own, value = getattr(self, key, None), state_dict.get(key, getattr(self, key, None))
+            states.expect("OneCycleLR", key, value, value == own, f"{own}, which this optimizer needs")
+        for i, (phase, own) in enumerate(zip(state_dict.get("_schedule_phases", []), self._schedule_phases)):
+            same = {**phase, "end_step": None} == {**own, "end_step": None}
+            states.expect("OneCycleLR", f"_schedule_phases[{i}]", phase, same, "one from and to the same settings")
+
     def get_lr(self):
         step, start = self.last_epoch, 0.0
         if step > self.total_steps:
@@ -404,6 +437,13 @@ class SequentialLR(LRScheduler):
     def state_dict(self):
         states = [scheduler.state_dict() for scheduler in self._schedulers]
         return {**super().state_dict(), "_schedulers": states}
+
+    def check_state(self, state_dict):
+        super().check_state(state_dict)
+        saved = states.entry(type(self).__name__, state_dict, "_schedulers")
+        states.like(type(self).__name__, "_schedulers", saved, [{}] * len(self._schedulers))
+        for scheduler, state in zip(self._schedulers, saved):
+            scheduler.check_state(state)
 
     def load_state_dict(self, state_dict):
         super().load_state_dict(state_dict)

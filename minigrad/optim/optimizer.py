@@ -4,6 +4,7 @@ import warnings
 from collections import defaultdict
 from copy import deepcopy
 
+from .. import states
 from ..autograd import Variable, changed, enable_grad, wrap
 from ..backend import NUMBERS, constant, xp
 
@@ -14,6 +15,8 @@ class Optimizer:
     `params`: tensors, (name, tensor) pairs, or dicts with "params" and settings other than the `defaults`.
     `state[p]`: what is remembered of parameter p, a dict of tensors of its shape and the number of its steps.
     """
+
+    starts_with_state = False  # whether every parameter has a state before the first step
 
     def __init__(self, params, defaults):
         if isinstance(params, Variable):
@@ -107,6 +110,10 @@ class Optimizer:
             yield p, x, g
             changed(p)
 
+    def remembered(self, group):
+        """Names of the tensors that a state has, beside the number of its "step"; none where a state may be empty."""
+        return []
+
     def start(self, p, *names):
         """A fresh state of parameter p: no steps yet, and zeros of its shape under each name."""
         state = self.state[p]
@@ -141,21 +148,38 @@ class Optimizer:
         for name in PARTS:
             if name not in state_dict:
                 raise KeyError(f"load_state_dict: expected 'state' and 'param_groups', got {list(state_dict)}")
+        name = type(self).__name__
+        for i, group in enumerate(state_dict["param_groups"]):
+            numbers = states.entry(f"{name}.param_groups[{i}]", group, "params")
+            fits = isinstance(numbers, (list, tuple)) and all(map(states.is_count, numbers))
+            states.expect(name, f"param_groups[{i}]['params']", numbers, fits, "a list of numbers of parameters")
+            for key, own in self.defaults.items():
+                value = group.get(key, own)
+                states.like(name, f"param_groups[{i}][{key!r}]", value, own)
+                if key != "dampening" and not isinstance(own, bool):
+                    check(**{key: value})
         groups = deepcopy(state_dict["param_groups"])
         sizes, expected = ([len(g["params"]) for g in those] for those in (groups, self.param_groups))
         if sizes != expected:
             raise ValueError(f"loaded state dict has groups of {sizes} parameters, optimizer of {expected}")
-        params = {}
+        params, needed = {}, {}
         for group, own in zip(groups, self.param_groups):
             params.update(zip(group["params"], own["params"]))
+            needed.update(dict.fromkeys(own["params"], self.remembered({**self.defaults, **group})))
             group["params"] = own["params"]
             if "param_names" in own:
                 group.setdefault("param_names", own["param_names"])
         state = defaultdict(dict)
-        for i, values in state_dict["state"].items():
+        for i, values in dict(state_dict["state"]).items():
             if i not in params:
                 raise ValueError(f"loaded state dict has a state of parameter {i}, but no group has it")
-            state[params[i]] = {name: own_copy(name, value, params[i]) for name, value in values.items()}
+            p, owner = params[i], f"{name}.state[{i}]"
+            states.expect(name, f"state[{i}]", values, isinstance(values, dict), "a dict")
+            for key in ["step", *needed[p]] if values and needed[p] else []:
+                states.entry(owner, values, key)
+            state[p] = {key: own_copy(owner, key, value, p, needed[p]) for key, value in values.items()}
+        if self.starts_with_state and not all(state.get(p) for p in needed):
+            raise ValueError(f"load_state_dict: {name}: expected a state of every parameter, got {len(state)} of {len(needed)}")
         self.state = state
         self.param_groups = [{**self.defaults, **group} for group in groups]
 
@@ -170,10 +194,14 @@ class Optimizer:
 PARTS = {"param_groups": (list, tuple), "state": (dict, list)}  # what a state_dict holds
 
 
-def own_copy(name, value, p):
+def own_copy(owner, name, value, p, needed):
     """A value of a loaded state as the optimiser of parameter p keeps it."""
     if name == "step":
+        states.like(owner, name, value, 0)
+        states.expect(owner, name, value, states.is_whole(value) and value >= 0, "a number of steps")
         return int(value)
+    if name in needed or name == "momentum_buffer" and value is not None:
+        states.expect(owner, name, value, isinstance(value, Variable) and value.dtype.kind == "f", "a floating Tensor")
     if not isinstance(value, Variable):
         return value
     if value.array.shape != p.array.shape:

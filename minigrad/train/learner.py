@@ -7,6 +7,7 @@ import os
 import sys
 from types import SimpleNamespace
 
+from .. import states
 from ..autograd import Variable, no_grad
 from ..nn.module import Module
 from ..optim import Optimizer
@@ -19,6 +20,10 @@ from .parallel import DataParallel
 from .streams import generators, get_states, set_states
 
 FORMAT = "minigrad.train.Learner 1"
+KINDS_OF_STATE = {  # what a checkpoint holds, beside counts
+    "model": dict, "buffers": dict, "gradients": dict, "optimizer": dict, "streams": dict, "stage_streams": dict,
+    "callbacks": dict, "stage": str, "step": int, "epoch": int, "epochs": int, "done": int,
+}  # fmt: skip
 STAGES = ("start", "train", "validate")  # of an epoch, at which a fit can go on
 
 
@@ -285,18 +290,21 @@ class Learner:
 
     def load_state_dict(self, state_dict):
         """Take over a copy of a `state_dict`, but for the states of callbacks; nothing changes where it does not fit."""
-        if not isinstance(state_dict, dict) or state_dict.get("format") != FORMAT:
-            raise ValueError("it is no checkpoint of a Learner")
+        check_parts(state_dict)
         position = {name: state_dict[name] for name in ("step", "epoch", "epochs", "done")}
         if not all(type(n) is int and n >= 0 for n in position.values()) or state_dict["stage"] not in STAGES:
             raise ValueError(f"it has the position {position} at {state_dict['stage']!r}, which no fit has")
         own, buffers = self.generators(), dict(self.model.named_buffers())
-        for name, value in state_dict["buffers"].items():
-            if name not in buffers or buffers[name].shape != value.shape:
-                raise ValueError(f"it has a buffer {name} of shape {tuple(value.shape)}, the model has none such")
-        for streams in (state_dict["streams"], state_dict["stage_streams"]):
-            if streams and set(streams) != set(own):
+        parameters = dict(self.model.named_parameters())
+        for key, known in (("buffers", buffers), ("gradients", parameters)):
+            for name, value in state_dict[key].items():
+                if not isinstance(value, Variable) or name not in known or known[name].shape != value.shape:
+                    raise ValueError(f"it has among {key} {name}, {states.shown(value)}; the model has none such")
+        for streams in (state_dict["streams"], state_dict["stage_streams"] or state_dict["streams"]):
+            if set(streams) != set(own):
                 raise ValueError(f"it has the random streams {sorted(streams)}, the learner has {sorted(own)}")
+            for name, stream in streams.items():
+                states.tensor("a Learner", f"stream {name}", stream, (None,), "u")
         before = self.snapshot()
         try:
             self.put(state_dict)
@@ -341,11 +349,14 @@ class Learner:
         state = load(path) if self.parallel.rank == 0 else None
         state = self.parallel.communicator.object(state)
         try:
+            check_parts(state)
             if active is not None:
                 match_callbacks(state, active)
+                try_on(state["callbacks"], active)
             self.load_state_dict(state)
         except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
-            raise ValueError(f"load: cannot take over {os.fspath(path)}: {error}") from error
+            reason = error.args[0] if isinstance(error, KeyError) else error  # as text a KeyError is in quotes
+            raise ValueError(f"load: cannot take over {os.fspath(path)}: {reason}") from error
         return state
 
     def resume(self, path, callbacks=()):
@@ -413,10 +424,30 @@ def named(callbacks):
         yield name if count == 1 else f"{name} {count}", callback
 
 
+def check_parts(state):
+    """Refuse what is no state of a learner, or lacks a part of one."""
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ValueError("it is no checkpoint of a Learner")
+    for key, kind in KINDS_OF_STATE.items():
+        value = states.entry("a Learner", state, key)
+        states.expect("a Learner", key, value, isinstance(value, kind), f"of type {kind.__name__}")
+
+
+def try_on(saved, active):
+    """Load the states of callbacks, so that one that does not fit is known before anything changes, and put back theirs."""
+    before = [(callback, copy.deepcopy(callback.state_dict())) for _, callback in named(active)]
+    try:
+        for name, callback in named(active):
+            if name in saved:
+                callback.load_state_dict(saved[name])
+    finally:
+        for callback, state in before:
+            if state:
+                callback.load_state_dict(state)
+
+
 def match_callbacks(state, callbacks):
     """ValueError unless these callbacks take over all that a state keeps; in the middle of an epoch none may be without."""
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        return  # for `load_state_dict` to say
     saved, own = set(state["callbacks"]), {name for name, callback in named(callbacks) if callback.state_dict()}
     if saved - own or own - saved and state["stage"] != "start":
         raise ValueError(f"it has states of the callbacks {sorted(saved)}, the learner those of {sorted(own)}")

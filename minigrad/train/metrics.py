@@ -2,6 +2,7 @@
 
 import math
 
+from .. import states
 from ..autograd import Variable, no_grad, wrap
 from ..backend import xp
 from .callback import Callback
@@ -86,9 +87,22 @@ class Metrics(Callback):
         return {"series": series, "weights": list(self.weights), "values": dict(self.values)}
 
     def load_state_dict(self, state_dict):
-        self.series = {name: Series(values) for name, values in state_dict["series"].items()}
-        self.weights = list(state_dict["weights"])
-        self.values.update(state_dict["values"])
+        series, weights, values = (states.entry("Metrics", state_dict, key) for key in ("series", "weights", "values"))
+        states.expect("Metrics", "weights", weights, isinstance(weights, list), "a list")
+        states.expect("Metrics", "weights", weights, all(map(states.is_count, weights)), "a list of sizes of batches")
+        for key, numbers in (("series", series), ("values", values)):
+            states.expect("Metrics", key, numbers, isinstance(numbers, dict), "a dict")
+        for name, numbers in series.items():
+            fits = isinstance(numbers, list) and len(numbers) == len(weights) and all(map(states.is_number, numbers))
+            states.expect("Metrics", f"series[{name!r}]", numbers, fits, f"a list of {len(weights)} numbers")
+            known = name == "loss" or name in self.functions
+            states.expect("Metrics", "series", series, known, f"those of {['loss', *self.functions]}")
+        for name, value in values.items():
+            fits = isinstance(name, str) and states.is_number(value)
+            states.expect("Metrics", f"values[{name!r}]", value, fits, "a number")
+        self.series = {name: Series(numbers) for name, numbers in series.items()}
+        self.weights = list(weights)
+        self.values.update(values)
 
 
 def size(target):

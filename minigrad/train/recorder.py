@@ -1,5 +1,6 @@
 """What happened in a fit, step by step and epoch by epoch."""
 
+from .. import states
 from ..autograd import wrap
 from ..backend import asarray
 from .callback import Callback
@@ -45,9 +46,19 @@ class Recorder(Callback):
         return {"losses": losses, "lrs": lrs, "metrics": [dict(row) for row in self.metrics]}
 
     def load_state_dict(self, state_dict):
-        self.series = Series(state_dict["losses"].tolist())
-        self.lrs = [tuple(rates) for rates in state_dict["lrs"].tolist()]
-        self.metrics = list(state_dict["metrics"])
+        losses, lrs, metrics = (states.entry("Recorder", state_dict, key) for key in ("losses", "lrs", "metrics"))
+        states.tensor("Recorder", "losses", losses, (None,))
+        states.tensor("Recorder", "lrs", lrs, (len(losses), None) if len(losses) else (0,))
+        states.expect("Recorder", "metrics", metrics, isinstance(metrics, list), "a list of dicts")
+        for i, row in enumerate(metrics):
+            fits = isinstance(row, dict) and all(isinstance(k, str) and states.is_number(v) for k, v in row.items())
+            states.expect("Recorder", f"metrics[{i}]", row, fits, "a dict of numbers")
+            for key in ("epoch", "steps"):
+                value = states.entry(f"Recorder.metrics[{i}]", row, key)
+                states.expect("Recorder", f"metrics[{i}][{key!r}]", value, states.is_count(value), "a count")
+        self.series = Series(losses.tolist())
+        self.lrs = [tuple(rates) for rates in lrs.tolist()]
+        self.metrics = [dict(row) for row in metrics]
 
     # -------------------------------------------------------------------------------------------------- figures
 

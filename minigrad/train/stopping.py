@@ -2,6 +2,7 @@
 
 import math
 
+from .. import states
 from .callback import Callback, CancelFit
 from .metrics import Metrics
 
@@ -44,7 +45,8 @@ class Monitor(Callback):
         return {"best": self.best}
 
     def load_state_dict(self, state_dict):
-        self.best = state_dict["best"]
+        name, best = type(self).__name__, states.entry(type(self).__name__, state_dict, "best")
+        self.best = states.expect(name, "best", best, best is None or states.is_number(best), "a number or None")
 
 
 class EarlyStopping(Monitor):
@@ -77,5 +79,7 @@ class EarlyStopping(Monitor):
         return {**super().state_dict(), "waited": self.waited}
 
     def load_state_dict(self, state_dict):
+        waited = states.entry("EarlyStopping", state_dict, "waited")
+        states.expect("EarlyStopping", "waited", waited, states.is_count(waited), "a number of epochs")
         super().load_state_dict(state_dict)
-        self.waited = state_dict["waited"]
+        self.waited = waited

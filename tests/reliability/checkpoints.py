@@ -1,23 +1,26 @@
 """Files of `save`: killed on the way, damaged, forged, on full disks; and fits that go on from them."""
 
 import contextlib
+import copy
 import functools
 import io
 import itertools
 import json
+import math
 import os
 import pickle
 import random
 import sys
 import tempfile
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 import minigrad as mg
 from minigrad import serialization
-from minigrad.train import Checkpoint, Recorder
+from minigrad.train import Checkpoint, EarlyStopping, Metrics, Recorder, accuracy
 
 from ..training import problem
 from . import Row
@@ -189,6 +192,158 @@ def check_hostile():
     return len(files) + len(paths())
 
 
+# -------------------------------------------------------------------------------------------------------- forged states
+
+WRONG = (None, True, 7, -1, 0.5, math.nan, "x", b"x", [], [1, "y"], {}, {"x": 1}, mg.ones(3), mg.ones(()), mg.zeros(2, 5))
+REFUSALS = ValueError, TypeError, KeyError, RuntimeError
+
+
+def forged(state):
+    """Copies of a state in which one value, at any depth, is another, missing or added; with words for where."""
+
+    def places(value, path):
+        if isinstance(value, dict):
+            keys = list(value)
+        elif isinstance(value, (list, tuple)):
+            keys = range(len(value))
+        else:
+            return
+        yield value, None, path
+        for key in keys:
+            yield value, key, (*path, key)
+            yield from places(value[key], (*path, key))
+
+    def changed(path, change):
+        if not path:
+            return change(state)
+        copied, steps = copy.deepcopy(state), list(path)
+        inner = [copied]
+        for step in steps:
+            inner.append(inner[-1][step])
+        value = change(inner.pop())
+        while inner:
+            container, step = inner.pop(), steps.pop()
+            if isinstance(container, tuple):
+                value = (*container[:step], value, *container[step + 1 :])
+            else:
+                container[step] = value
+                value = container
+        return value
+
+    def without(key):
+        return lambda container: (
+            {k: v for k, v in container.items() if k != key} if isinstance(container, dict)
+            else type(container)([v for i, v in enumerate(container) if i != key])
+        )  # fmt: skip
+
+    def with_more(container):
+        return {**container, "more": 1} if isinstance(container, dict) else type(container)([*container, 1])
+
+    for _, key, path in places(state, ()):
+        if key is None:
+            yield (*path, "with one more"), changed(path, with_more)
+            continue
+        yield (*path, "missing"), changed(path[:-1], without(key))
+        for wrong in WRONG:
+            yield (*path, wrong), changed(path, lambda _, wrong=wrong: wrong)
+
+
+def stepped(optimizer):
+    """An optimiser that has a state."""
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad = mg.ones_like(p)
+    optimizer.step()
+    return optimizer
+
+
+def parameters():
+    return [mg.ones(2, 3, requires_grad=True), mg.zeros(4, requires_grad=True)]
+
+
+def trained():
+    """A learner after a fit, with a callback of every kind that has a state."""
+    learner = problem([Recorder(), Metrics(accuracy), EarlyStopping()], mg.optim.Adam)
+    learner.fit(1)
+    return learner
+
+
+def stateful():
+    """{name: (an object, how it is used after a state was loaded)}"""
+    optim, sgd = mg.optim, stepped(mg.optim.SGD(parameters(), lr=0.1, momentum=0.9))
+    schedules = optim.lr_scheduler
+    objects = {
+        "BatchNorm1d": (mg.nn.BatchNorm1d(3), lambda m: m(mg.ones(4, 3))),
+        "Generator": (mg.Generator().manual_seed(3), lambda g: mg.rand(3, generator=g)),
+        **{cls.__name__: (stepped(cls(parameters())), stepped) for cls in
+           (optim.Adam, optim.AdamW, optim.Lamb, optim.RMSprop, optim.Adagrad, optim.Adadelta)},
+        "SGD": (sgd, stepped), "Adam, amsgrad": (stepped(optim.Adam(parameters(), amsgrad=True)), stepped),
+        "RMSprop, centered": (stepped(optim.RMSprop(parameters(), momentum=0.9, centered=True)), stepped),
+    }  # fmt: skip
+    for make in (
+        lambda o: schedules.StepLR(o, 2), lambda o: schedules.MultiStepLR(o, [1, 3]),
+        lambda o: schedules.LambdaLR(o, lambda epoch: 0.9**epoch),
+        lambda o: schedules.ExponentialLR(o, 0.9), lambda o: schedules.CosineAnnealingLR(o, 5),
+        lambda o: schedules.OneCycleLR(o, 0.1, total_steps=10),
+        lambda o: schedules.SequentialLR(o, [schedules.StepLR(o, 2), schedules.ExponentialLR(o, 0.9)], [2]),
+    ):  # fmt: skip
+        schedule = make(stepped(optim.SGD(parameters(), lr=0.1, momentum=0.9)))
+        objects[type(schedule).__name__] = schedule, lambda s: s.step()
+    plateau = schedules.ReduceLROnPlateau(stepped(optim.SGD(parameters(), lr=0.1)))
+    objects["ReduceLROnPlateau"] = plateau, lambda s: s.step(1.0)
+    learner = trained()
+    for callback in learner.callbacks:
+        objects[type(callback).__name__] = callback, lambda callback: callback.state_dict()
+    objects["Learner"] = learner, lambda learner: learner.state_dict()
+    return objects
+
+
+def kept(thing):
+    """Everything that a thing would save, as bytes; schedules have functions, which no file takes."""
+    if isinstance(thing, mg.Generator):
+        return thing.get_state().tobytes()
+    return repr(plain(thing.state_dict()))
+
+
+def plain(value):
+    if isinstance(value, mg.Tensor):
+        return value.dtype.name, tuple(value.shape), value.numpy().tobytes()
+    if isinstance(value, dict):
+        return {key: plain(x) for key, x in value.items()}
+    return [plain(x) for x in value] if isinstance(value, (list, tuple)) else value
+
+
+def check_forged():
+    """Load every forgery of every state: one error that says load_state_dict or what did not fit, and nothing changed; or
+    a state that the object can go on from. Returns how many there were, and how many were refused."""
+    count = refusals = 0
+    for name, (thing, use) in stateful().items():
+        generator = isinstance(thing, mg.Generator)
+        load = thing.set_state if generator else thing.load_state_dict
+        state = copy.deepcopy(mg.tensor(thing.get_state()) if generator else thing.state_dict())
+        cases = [((repr(x),), x) for x in WRONG] if generator else [*forged(state), *(((repr(x),), x) for x in WRONG)]
+        for where, forgery in cases:
+            before, count = kept(thing), count + 1
+            try:
+                load(forgery)
+            except REFUSALS as error:
+                refusals += 1
+                assert len(str(error)) > 20, f"{name}, {where}: {error!r}"
+                assert kept(thing) == before, f"{name}, {where}: refused, but changed: {error!r}"
+                continue
+            except Exception as error:
+                raise AssertionError(f"{name}, {where}: {error!r}") from error
+            try:
+                with warnings.catch_warnings(action="ignore"):  # of numbers that nobody would choose
+                    use(thing)
+            except ValueError as error:
+                assert name in str(error), f"{name}, {where}: taken over, and of no use: {error!r}"
+            except Exception as error:
+                raise AssertionError(f"{name}, {where}: taken over, and of no use: {error!r}") from error
+            load(state.numpy() if generator else copy.deepcopy(state))
+    return count, refusals
+
+
 # ------------------------------------------------------------------------------------------- disks, and killed processes
 
 
@@ -282,10 +437,12 @@ def check_kills(function, kills):
 
 def rows(full):
     saves, fits = (check_kills(function, 200 if full else 20) for function in (save_and_be_killed, fit_and_be_killed))
+    forgeries, refusals = check_forged()
     return [
         Row("files with one byte changed", check_every_byte(255 if full else 5), "refused, wherever it is"),
         Row("files with a block lost, moved or overwritten", check_damage(20000 if full else 1000), "refused"),
         Row("hostile files", check_hostile(), "no code run, no file opened, no memory filled"),
+        Row("states with one value of another kind", forgeries, f"{refusals} refused with one error, nothing changed"),
         Row("full disks and a closed folder", check_full_disk(2**10 if full else 2**13), "error, the old file as it was"),
         Row("processes killed while they save", saves[0], f"the last file loads: {saves[1]}"),
         Row("fits killed and resumed", fits[0], f"end with the bytes of one that ran through: {fits[1]}"),

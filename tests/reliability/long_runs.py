@@ -7,6 +7,7 @@ then the run goes on from the last file. Both are to end with the same losses an
 """
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -49,6 +50,11 @@ def serve(folder, steps, section):
     (folder / "result.json").write_text(json.dumps(result))
 
 
+def from_step(progress, start, section, steps, label):
+    """The lesson's own steps, for a section from `start` on."""
+    return (start + i for i in progress(min(section, steps - start), label))
+
+
 heard = []  # not empty while Ctrl-C is to be heard
 
 
@@ -72,7 +78,7 @@ def interruptible(names, section, folder, found):
         done = 0
         save(path, names, parameters, g, losses[:done])
         while done < steps:
-            lesson.progress = lambda steps, label: (done + i for i in progress(min(section, steps - done), label))
+            lesson.progress = functools.partial(from_step, progress, done, section)
             try:
                 heard.append(True)
                 more = train(forward, parameters, g, label)
