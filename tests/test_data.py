@@ -503,7 +503,7 @@ def test_an_error_in_a_thread_is_raised_in_order():
 def test_a_timeout():
     class Slow(Squares):
         def __getitem__(self, index):
-            release.wait(5)
+            release.wait(60)
             return index
 
     release = threading.Event()

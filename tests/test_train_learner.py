@@ -388,7 +388,7 @@ def interrupted(folder, seconds, signals):
 
 
 def test_ctrl_c_ends_the_fit_after_the_batch_in_hand(tmp_path):
-    out, err = interrupted(tmp_path, 0.5, 1)
+    out, err = interrupted(tmp_path, 3, 1)
     assert out == "done 3 3 True []\n"
     assert err == "fit: interrupted in epoch 1 of 1, after 3 batches of its train pass\n"
     state = mg.load(tmp_path / "last.safetensors")

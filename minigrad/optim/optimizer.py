@@ -179,7 +179,7 @@ class Optimizer:
                 states.entry(owner, values, key)
             state[p] = {key: own_copy(owner, key, value, p, needed[p]) for key, value in values.items()}
         if self.starts_with_state and not all(state.get(p) for p in needed):
-            raise ValueError(f"load_state_dict: {name}: expected a state of every parameter, got {len(state)} of {len(needed)}")
+            raise ValueError(f"load_state_dict: {name}: expected a state of {len(needed)} parameters, got {len(state)}")
         self.state = state
         self.param_groups = [{**self.defaults, **group} for group in groups]
 
