@@ -223,7 +223,7 @@ class Rule:
 
     def __init__(self, forward, extras=(), undo_broadcast=None):
         self.forward = forward  # on raw arrays
-        self.name = forward.__name__.strip("_")
+        self.name = forward.__name__.removesuffix("_on_device").strip("_")  # by kernels or not, it is the same operation
         self.title = self.name.title().replace("_", "") + "Backward0"
         self.slots = ["y", *parameters_of(forward), "shape", *extras]  # what a vjp can name; of a variadic forward no tensor
         if len(set(self.slots)) < len(self.slots):

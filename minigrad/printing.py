@@ -190,10 +190,10 @@ def name_of_piece(node):
 
 titles.update(
     amax=whole_or_not("MaxBackward1", "AmaxBackward0"), amin=whole_or_not("MinBackward1", "AminBackward0"),
-    batch_norm="NativeBatchNormBackward0", batch_norm_on_device="NativeBatchNormBackward0",
+    batch_norm="NativeBatchNormBackward0",
     batched="BmmBackward0", cast="ToCopyBackward0",
     clamp="ClampBackward1", contiguous_copy="CloneBackward0", copied="CloneBackward0",
-    cross_entropy="NllLossBackward0", cross_entropy_on_device="NllLossBackward0",
+    cross_entropy="NllLossBackward0",
     gather="IndexBackward0", gelu_by_tanh="GeluBackward0", layer_norm="NativeLayerNormBackward0",
     linear=lambda node: "MmBackward0" if node.parents[2] is None else "AddmmBackward0",
     logsigmoid="LogSigmoidBackward0", mean=whole_or_not("MeanBackward0", "MeanBackward1"),

@@ -264,9 +264,10 @@ class RawKernel:
         if self.library is None:
             code = DYNAMIC.sub(r"\1 *\2 = (\1 *)stand_in::dynamic_memory;", self.code)
             library = compiled("\n".join((PRELUDE, code, f"#define KERNEL {self.name}", ENTRANCE)), self.options)
-            words = ctypes.create_string_buffer(4096)
-            library.describe(words)
-            self.parameters = [(word[0] == "P", dtype_of(word.lstrip("P"))) for word in words.value.decode().split()]
+            words = np.zeros(4096, np.uint8)  # every array type that ctypes makes is a reference cycle
+            library.describe(ctypes.c_void_p(words.ctypes.data))
+            words = words.tobytes().rstrip(b"\0").decode().split()
+            self.parameters = [(word[0] == "P", dtype_of(word.lstrip("P"))) for word in words]
             self.library = library
 
     def __call__(self, grid, block, args, *, shared_mem=0):
@@ -277,10 +278,12 @@ class RawKernel:
         if len(args) != len(self.parameters):
             raise TypeError(f"{self.name} has {len(self.parameters)} parameters, got {len(args)} arguments")
         values = [self.value(i, x, *parameter) for i, (x, parameter) in enumerate(zip(args, self.parameters))]
-        addresses = (ctypes.c_void_p * (len(values) + 1))(*(value.ctypes.data for value in values))
+        addresses = np.array([value.ctypes.data for value in values], np.uintp)
+        sizes = np.array((*grid, *block), np.uint32)
         traffic["launches"] += 1
         barriers = ctypes.c_bool("__syncthreads" in self.code)
-        if self.library.run((ctypes.c_uint * 6)(*grid, *block), ctypes.c_longlong(shared_mem), barriers, addresses):
+        at_sizes, at_addresses = (ctypes.c_void_p(array.ctypes.data) for array in (sizes, addresses))
+        if self.library.run(at_sizes, ctypes.c_longlong(shared_mem), barriers, at_addresses):
             raise RuntimeError(f"{self.name}: some threads of a block wait at __syncthreads() while others have left")
 
     def value(self, i, x, is_pointer, dtype):
