@@ -21,6 +21,8 @@ def explain(error, operation):
     """
     if isinstance(error, MemoryError):
         raise RuntimeError(f"{operation}: not enough memory: {error}") from error
+    if isinstance(error, OverflowError):
+        raise RuntimeError(f"{operation}: a number is too large: {error}") from error
     if error.name in INSIDE and not isinstance(error.obj, Variable):
         raise TypeError(f"{operation}(): expected a Tensor, got {kind_of(error.obj)}") from error
 
@@ -32,7 +34,7 @@ def guarded(function):
     def call(*args, **options):
         try:
             return function(*args, **options)
-        except (AttributeError, MemoryError) as error:
+        except (AttributeError, MemoryError, OverflowError) as error:
             explain(error, function.__name__)
             raise
 

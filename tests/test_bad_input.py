@@ -285,6 +285,7 @@ torch.logical_and(x, torch.ones(4)) -> RuntimeError: logical_and: The size of te
 torch.logical_not("a") -> TypeError: logical_not(): expected a Tensor, got str
 torch.isnan([nan]) -> TypeError: isnan(): expected a Tensor, got list
 torch.isnan(3.0) -> TypeError: isnan(): expected a Tensor, got float
+torch.triu(x, 10**30) -> RuntimeError: triu: a number is too large: Python int too large | torch: ValueError
 torch.isfinite("a") -> TypeError: isfinite(): expected a Tensor, got str
 torch.isinf(None) -> TypeError: isinf(): expected a Tensor, got NoneType
 torch.isclose(x, i) -> RuntimeError: isclose: expected two tensors of one dtype, got float32 and
