@@ -198,7 +198,7 @@ titles.update(
     linear=lambda node: "MmBackward0" if node.parents[2] is None else "AddmmBackward0",
     logsigmoid="LogSigmoidBackward0", mean=whole_or_not("MeanBackward0", "MeanBackward1"),
     norm="LinalgVectorNormBackward0", overwrite="CopyBackwards",
-    permute=name_of_permutation, pick="IndexBackward0", piece=name_of_piece, power="PowBackward1",
+    permute=name_of_permutation, pick="IndexBackward0", piece=name_of_piece, pow="PowBackward1",
     power_of_number="PowBackward0", prelu="PreluKernelBackward0", put="IndexPutBackward0",
     reshape="ViewBackward0", rows="IndexBackward0", scaled_rows="EmbeddingBackward0", slice=name_of_slice,
     square="PowBackward0", sum=whole_or_not("SumBackward0", "SumBackward1"), written="CopySlices",

@@ -458,7 +458,7 @@ class Tensor(Variable):
         return e.remainder(other, self)
 
     def __rpow__(self, other):
-        return e.power(other, self)
+        return e.pow_(other, self)
 
     def __rmatmul__(self, other):
         return linalg.matmul(other, self)

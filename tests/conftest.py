@@ -5,12 +5,14 @@ import itertools
 import os
 import random
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background may have it ignored
 os.environ.setdefault("MINIGRAD_LAUNCH_BLOCKING", "1")  # on a GPU, errors come from the line that is at fault
 
 import minigrad as mg  # noqa: E402

@@ -184,8 +184,8 @@ x / "a" -> TypeError: div(): expected a Tensor or a number, got str
 None + x -> TypeError: add(): expected a Tensor or a number, got NoneType
 [1] - x -> TypeError: sub(): expected a Tensor or a number, got list
 x + object() -> TypeError: add(): expected a Tensor or a number, got object
-x ** "a" -> TypeError: power(): expected a Tensor or a number, got str
-x ** None -> TypeError: power(): expected a Tensor or a number, got NoneType
+x ** "a" -> TypeError: pow(): expected a Tensor or a number, got str
+x ** None -> TypeError: pow(): expected a Tensor or a number, got NoneType
 i ** -1 -> RuntimeError: pow: Integers to negative integer powers are not allowed.
 i ** torch.tensor(-1) -> RuntimeError: pow: Integers to negative integer powers are not allowed. | torch: none
 b ** b -> NotImplementedError: pow: not defined for bool
@@ -200,7 +200,7 @@ torch.div(x, 1, rounding_mode="round") -> RuntimeError: div expected rounding_mo
 torch.div(x, 1, rounding_mode=3) -> RuntimeError: div expected rounding_mode to be one of None, | torch: TypeError
 torch.mul(x, torch.ones(5)) -> RuntimeError: mul: The size of tensor a (3) must match the size of tensor
 torch.pow(2, 3) -> TypeError: pow(): expected a Tensor, got int
-torch.pow(x, torch.ones(7)) -> RuntimeError: power: The size of tensor a (3) must match the size of
+torch.pow(x, torch.ones(7)) -> RuntimeError: pow: The size of tensor a (3) must match the size of
 torch.sqrt(4) -> TypeError: sqrt(): expected a Tensor, got int
 torch.sqrt("a") -> TypeError: sqrt(): expected a Tensor, got str
 torch.sqrt([4.0]) -> TypeError: sqrt(): expected a Tensor, got list
@@ -263,6 +263,11 @@ torch.maximum(x, torch.ones(4)) -> RuntimeError: maximum: The size of tensor a (
 torch.atan2(x, "a") -> TypeError: atan2(): expected a Tensor or a number, got str
 torch.atan2(x, torch.ones(4)) -> RuntimeError: atan2: The size of tensor a (3) must match the size of
 torch.hypot(x, torch.ones(4)) -> RuntimeError: hypot: The size of tensor a (3) must match the size of
+torch.hypot(1.0, 2.0) -> TypeError: hypot(): expected a Tensor, got float and float
+torch.add(1, 2) -> TypeError: add(): expected a Tensor, got int and int | torch: none
+torch.fmod(1, [2]) -> TypeError: fmod(): expected a Tensor, got int and list
+torch.bitwise_left_shift(1, 2) -> TypeError: bitwise_left_shift(): expected a Tensor, got int and int
+torch.eq(1, 2) -> TypeError: eq(): expected a Tensor, got int and int
 torch.hypot(i, i) -> NotImplementedError: hypot: not defined for int64
 x == torch.ones(4) -> RuntimeError: eq: The size of tensor a (3) must match the size of tensor
 x < "a" -> TypeError: lt(): expected a Tensor or a number, got str
@@ -320,7 +325,7 @@ w.zero_() -> RuntimeError: a leaf Variable that requires grad is being used in a
 w[0].mul_(2) -> RuntimeError: a view of a leaf Variable that requires grad is being used
 w.detach().add_("a") -> TypeError: add(): expected a Tensor or a number, got str
 x.masked_fill_(x, 0) -> RuntimeError: masked_fill only supports boolean masks, but got mask with
-x.pow_("a") -> TypeError: power(): expected a Tensor or a number, got str
+x.pow_("a") -> TypeError: pow(): expected a Tensor or a number, got str
 i.pow_(-1) -> RuntimeError: pow: Integers to negative integer powers are not allowed.
 x.to("foo") -> RuntimeError: device: expected cpu or cuda at the start of its name, got
 x.to(3) -> TypeError: to(): expected a dtype, such as float32, got 3 | torch: RuntimeError
@@ -994,6 +999,7 @@ F.avg_pool2d(image, 2, divisor_override=0) -> RuntimeError: avg_pool2d: divisor 
 F.avg_pool1d(v, 2) -> RuntimeError: avg_pool1d: Expected 2D or 3D (batch mode) tensor with
 F.adaptive_avg_pool2d(v, 2) -> RuntimeError: adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got [3]
 F.adaptive_avg_pool2d(image, -1) -> RuntimeError: adaptive_avg_pool2d: elements of output_size must be
+F.adaptive_avg_pool1d(x, 10 ** 30) -> RuntimeError: adaptive_avg_pool1d: not enough memory for an | torch: ValueError
 F.adaptive_avg_pool2d(image, "a") -> TypeError: adaptive_avg_pool2d(): expected an int, got 'a'
 F.adaptive_max_pool1d(v, 2) -> RuntimeError: adaptive_max_pool1d(): Expected 2D or 3D tensor, but got [3]
 F.adaptive_max_pool2d(image, (1, 2, 3)) -> RuntimeError: adaptive_max_pool2d: output_size must be 2, but got
@@ -1191,6 +1197,7 @@ nn.utils.clip_grad_value_(3, 1.0) -> TypeError: clip_grad_value_(): expected a s
 nn.utils.parameters_to_vector([3]) -> TypeError: parameters_to_vector(): expected Tensor as | torch: AttributeError
 nn.utils.parameters_to_vector([]) -> ValueError: cat(): expected a non-empty list of Tensors
 nn.utils.vector_to_parameters(v, [w]) -> ValueError: vector_to_parameters: expected shape (6,), got | torch: RuntimeError
+nn.utils.vector_to_parameters(v, [1.0]) -> TypeError: vector_to_parameters(): expected Tensor as | torch: AttributeError
 nn.utils.vector_to_parameters([1.0], [w]) -> TypeError: vector_to_parameters: expected a Tensor, but got: list
 init.normal_(3) -> AttributeError: 'int' object has no attribute 'normal_'
 init.normal_(torch.ones(2), 0.0, -1.0) -> RuntimeError: normal expects std >= 0.0, but found std -1

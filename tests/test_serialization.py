@@ -145,9 +145,7 @@ def test_a_model_and_its_training_come_back(tmp_path):
         return {name: part.state_dict() for name, part in parts.items()}
 
     mg.save(trained(range(4)), tmp_path / "checkpoint")
-    expected = trained(range(9))
-    expected["scheduler"]["milestones"] = dict(expected["scheduler"]["milestones"])
-    assert same(trained(range(4, 9), tmp_path / "checkpoint"), dict(expected))
+    assert same(trained(range(4, 9), tmp_path / "checkpoint"), trained(range(9)))
 
 
 # ------------------------------------------------------------------------------------ PyTorch and safetensors

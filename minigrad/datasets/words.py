@@ -114,6 +114,8 @@ def contexts(words: Iterable[str], vocabulary: Vocabulary, block_size: int = 3) 
     Returns the contexts, of shape (N, block_size) with 0 before a word's first character, and the targets, of
     shape (N,), both int64. A character that is not in `vocabulary` raises `ValueError`.
     """
+    if not isinstance(vocabulary, Vocabulary):
+        raise TypeError(f"contexts: expected a Vocabulary, got {type(vocabulary).__name__}")
     if block_size < 1:
         raise ValueError(f"contexts: expected block_size >= 1, got {block_size}")
     ended = [word + "." for word in words]

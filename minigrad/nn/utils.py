@@ -59,7 +59,7 @@ def vector_to_parameters(vec, parameters):
     """
     if not isinstance(vec, Variable):
         raise TypeError(f"vector_to_parameters: expected a Tensor, but got: {type(vec).__name__}")
-    parameters = list(parameters)
+    parameters = listed(parameters, "vector_to_parameters")
     sizes = [p.numel() for p in parameters]
     if vec.array.shape != (sum(sizes),):
         raise ValueError(f"vector_to_parameters: expected shape ({sum(sizes)},), got {tuple(vec.shape)}")

@@ -219,7 +219,7 @@ def lerp(input, end, weight):
 
 
 @binary
-def power(a, b):
+def pow_(a, b):
     if a.dtype.kind == "b":
         raise NotImplementedError("pow: not defined for bool")
     if a.dtype.kind != "f" and item((b < 0).any()):
@@ -227,8 +227,8 @@ def power(a, b):
     return xp.power(a, b)
 
 
-power.vjps(
-    a=lambda g, a, b: where_(0.0, g * (b * power(a, b - 1)), b == 0),
+pow_.vjps(
+    a=lambda g, a, b: where_(0.0, g * (b * pow_(a, b - 1)), b == 0),
     b=lambda g, y, a, b: where_(0.0, g * (y * log(a)), (a == 0) & (b >= 0)),
 )
 
@@ -254,7 +254,7 @@ def pow(input, exponent):
         kind = input.array.dtype.kind
         if kind == "f" or exponent.__class__ is int and kind != "b" and exponent >= 0:
             return power_of_number(input, exponent)
-    return power(input, exponent)
+    return pow_(input, exponent)
 
 
 @unary(floating=True)

@@ -171,6 +171,8 @@ def binary(forward=None, *, floating=False, bools=True, prepare=None):
         if left:
             a, p = input.array, input.node if input.origin is None else input.current_node()
         elif not right:
+            if not isinstance(a, RAW) and not isinstance(b, RAW):
+                raise TypeError(f"{rule.name}(): expected a Tensor, got {kind_of(a)} and {kind_of(b)}")
             return forward(a, b)
         if right:
             b, q = other.array, other.node if other.origin is None else other.current_node()

@@ -172,6 +172,10 @@ def adaptive_size(operation, dims, input, output_size, none_allowed):
             f"{operation}: elements of output_size must be greater than or equal to 0 but received "
             f"{list(sizes)}"
         )
+    try:  # before anything long is begun
+        xp.empty((*shape[:-dims], *sizes), input.array.dtype)
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise RuntimeError(f"{operation}: not enough memory for an output_size of {list(sizes)}") from error
     return sizes
 
 
