@@ -28,6 +28,8 @@ def checked(parser, arguments):
     for path in (arguments.json, arguments.plot):
         if path and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
             parser.error(f"there is no folder for {path}")
+    if arguments.plot and not arguments.plot.lower().endswith(".png"):
+        parser.error(f"--plot writes a PNG, got {arguments.plot}")
     return arguments
 
 

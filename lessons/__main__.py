@@ -6,11 +6,10 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from . import cells
 from .files import write
-from .options import add_options, as_arguments
+from .options import add_options, as_arguments, folder
 
 NEEDED = "pip install 'minigrad[lessons]'"
 
@@ -22,8 +21,8 @@ def main(arguments=None):
     option("names", nargs="*", metavar="LESSON", help="a number, a name, or a part of one that fits no other")
     option("--all", action="store_true", help="run every lesson and print a table")
     option("--jobs", type=int, default=1, metavar="N", help="with several lessons, how many to run at a time (1)")
-    option("--notebooks", type=Path, metavar="DIR", help="write the lessons as .ipynb files")
-    option("--gallery", type=Path, metavar="DIR", help="run the lessons and write them as pages, with their figures")
+    option("--notebooks", type=folder, metavar="DIR", help="write the lessons as .ipynb files")
+    option("--gallery", type=folder, metavar="DIR", help="run the lessons and write them as pages, with their figures")
     add_options(parser.add_argument_group("options of every lesson, passed on"))
     options = parser.parse_args(arguments)
     try:

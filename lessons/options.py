@@ -1,6 +1,20 @@
 """The options that every lesson understands."""
 
+import argparse
+import os
 from pathlib import Path
+
+
+def folder(text):
+    """The path of a folder to write to, which is made where there is none; an error of argparse's where that fails."""
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot make the folder {path}: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise argparse.ArgumentTypeError(f"cannot write to the folder {path}")
+    return path
 
 
 def add_options(parser, seed=None, out=None):
@@ -9,7 +23,7 @@ def add_options(parser, seed=None, out=None):
     option("--quick", action="store_true", help="run every cell in seconds: training is cut short")
     option("--steps", type=int, metavar="N", help="steps of every training run")
     option("--seed", type=int, default=seed, help="of the generator" + (" (default %(default)s)" if seed else ""))
-    option("--out", type=Path, default=out, help="where a folder of figures is made")
+    option("--out", type=folder, default=out, help="where a folder of figures is made")
     option("--show", action="store_true", help="open the figures in windows as well")
 
 

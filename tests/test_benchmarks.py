@@ -215,7 +215,9 @@ def test_targets_are_those_of_one_thread(monkeypatch):
     assert "<=" not in runner.table("names-mlp", on_two)
 
 
-@pytest.mark.parametrize("arguments", [["names-rnn"], ["--rounds", "0"], ["--threads", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["names-rnn"], ["--rounds", "0"], ["--threads", "0"], ["--plot", "steps.jpg"], ["--json", "none/a.json"]]
+)
 def test_wrong_arguments_are_refused(arguments):
     finished = run(*arguments)
     assert finished.returncode == 2 and "error:" in finished.stderr

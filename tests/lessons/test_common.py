@@ -111,6 +111,13 @@ def test_lengths_of_runs(common, monkeypatch, capsys):
     assert "expected a positive number, got 0" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_made_ends_a_lesson_before_it_begins(common, monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        lesson_with(common, monkeypatch, "--out", str(tmp_path / "file" / "figures"))
+    assert "--out: cannot make the folder" in capsys.readouterr().err
+
+
 def test_a_notebook_keeps_its_own_arguments(common, monkeypatch):
     monkeypatch.setattr(common, "NOTEBOOK", True)
     lesson = lesson_with(common, monkeypatch, "-f", "kernel.json")
