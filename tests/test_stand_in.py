@@ -346,7 +346,7 @@ def parameters(function):
 def test_what_is_listed_is_in_cupy_with_these_arguments(cupy, listed):
     place = {"FUNCTIONS": cupy, "LINALG": cupy.linalg, "METHODS": cupy.ndarray}[listed]
     ours = {name: list(signature.parameters) for name, signature in xp.signatures(getattr(xp, listed))}
-    assert {name: parameters(getattr(place, name)) for name in ours} == ours
+    assert {name: parameters(getattr(place, name))[: len(known)] for name, known in ours.items()} == ours  # or with more
 
 
 def test_other_names_are_in_cupy(cupy):
