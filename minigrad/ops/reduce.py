@@ -267,10 +267,11 @@ extern "C" __global__ void softmax(const T *x, T *y, long long n, long long loga
     T largest = x[0], sum = 0;
     for (int k = threadIdx.x; k < n; k += blockDim.x) largest = max(largest, x[k]);
     largest = block_max(largest);
-    for (int k = threadIdx.x; k < n; k += blockDim.x) sum += exp(x[k] - largest);
+    T shift = !logarithm && largest >= 0 && largest <= 64 ? 0 : largest;
+    for (int k = threadIdx.x; k < n; k += blockDim.x) sum += exp(x[k] - shift);
     sum = block_sum(sum);
     for (int k = threadIdx.x; k < n; k += blockDim.x) {
-        T d = x[k] - largest;
+        T d = x[k] - shift;
         y[k] = logarithm ? d - log(sum) : exp(d) / sum;
     }
 }

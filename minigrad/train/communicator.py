@@ -17,7 +17,7 @@ from ..backend import asarray, gpus_joined, has_nccl, on_gpu, to_numpy, xp
 from ..recording import active
 from .callback import CancelFit
 
-OPERATIONS = "leave", "all_reduce", "broadcast", "pass", "share", "batch", "gradients", "model"
+OPERATIONS = "leave", "gpus", "all_reduce", "broadcast", "pass", "share", "batch", "gradients", "model"
 WORKING, ENDED, FAILED = range(3)  # what a process can say of itself when all meet
 SIZES = "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # where launchers tell a process how many they started
 RESTLESS = 0.001  # seconds of waiting without a pause, as a pause takes longer than a message
@@ -218,8 +218,10 @@ def together():
 def world():
     """The Communicator of this process, by way of NCCL where every process has that and a GPU of its own."""
     communicator = together()
-    if on_gpu and communicator.size > 1 and own_gpus(communicator.world):
-        communicator.join_gpus()
+    if on_gpu and communicator.size > 1:
+        communicator.meet("gpus")
+        if own_gpus(communicator.world):
+            communicator.join_gpus()
     return communicator
 
 
