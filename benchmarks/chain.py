@@ -72,7 +72,8 @@ WAYS = {
     "torch tensors": Way(partial(tensors, "torch"), "torch", "torch tensors"),
     **peers.ways("chain", "torch tensors", "autograd", "dezero"),  # JAX would merge the operations
 }
-for size, noun, targets in ((1, "element", {"torch": 0.34, "limit": 4.4}), (1000, "elements", {"torch": 0.5})):
+ONE = {"torch": 0.34, "limit": 4.4, "compiled": 1.5}
+for size, noun, targets in ((1, "element", ONE), (1000, "elements", {"torch": 0.5})):
     title = f"1000 elementwise operations on {size} {noun}, SGD"
     scalar = peers.ways("chain", "torch tensors", "micrograd") if size == 1 else {}
     register(f"chain-{size}", Workload(title, partial(problem, size), {**WAYS, **scalar}, targets))

@@ -102,4 +102,4 @@ WAYS = {
     **peers.ways("lstm", "torch modules", "jax", "autograd"),
 }
 TITLE = f"characters, LSTM of {HIDDEN}, {text.LENGTH} steps, batch {BATCH}, SGD"
-register("lstm", Workload(TITLE, problem, WAYS, {"torch": 0.8}))
+register("lstm", Workload(TITLE, problem, WAYS, {"torch": 0.8, "compiled": 1.15}))

@@ -81,12 +81,15 @@ def table(name, record):
     """The record of one workload as lines of text, ratios beside their targets."""
     columns = "".join(f"{heading:>10}" for heading in ("us/step", "noise", *PHASES, "/ torch"))
     lines = [f"{name}: {record['title']}", f"  {'':18}{columns}{'/ numpy':>17}{'/ limit':>17}"]
+    eager = record["targets"]
+    compiled = {"limit": eager.get("compiled")}
     for label, way in record["ways"].items():
+        wanted_of = {} if not label.startswith("minigrad") else compiled if label.endswith("compiled") else eager
         cells = [f"{way['microseconds']:.1f}", f"{way['spread']:.0%}", *(number(way[phase], ".1f") for phase in PHASES)]
         line = f"  {label:18}" + "".join(f"{cell:>10}" for cell in cells)
         for yardstick in ("torch", "numpy", "limit"):
-            value, target = way[f"ratio_to_{yardstick}"], record["targets"].get(yardstick)
-            wanted = f" (<= {target})" if target and label.startswith("minigrad") and value is not None else ""
+            value, target = way[f"ratio_to_{yardstick}"], wanted_of.get(yardstick)
+            wanted = f" (<= {target})" if target and value is not None else ""
             line += f"{number(value, '.2f'):>7}{wanted:10}"
         lines.append(line.rstrip())
     return "\n".join(lines)

@@ -197,4 +197,4 @@ WAYS = {
     **peers.ways("transformer", "torch modules", "jax", "autograd"),
 }
 TITLE = f"GPT, {LAYERS} layers of {WIDTH}, {HEADS} heads, context {text.LENGTH}, batch {BATCH}, SGD"
-register("transformer", Workload(TITLE, problem, WAYS, {"torch": 0.8}))
+register("transformer", Workload(TITLE, problem, WAYS, {"torch": 0.8, "compiled": 1.15}))

@@ -135,7 +135,7 @@ class Workload:
     title: str
     problem: Callable[[], Any]  # has .examples and .batch, both counts
     ways: dict[str, Way]
-    targets: dict[str, float]  # the largest ratio wanted of a minigrad way to "torch" and to "limit", at one thread
+    targets: dict[str, float]  # largest ratios wanted at one thread: to "torch", to "limit", of "compiled" to the limit
 
 
 WORKLOADS: dict[str, Workload] = {}
