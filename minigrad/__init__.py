@@ -21,7 +21,7 @@ from .ops.elementwise import (
     square, sub, tan, tanh, trunc, where,
 )  # fmt: skip
 from .ops.special import erf, erfc
-from .ops.operands import result_type  # fmt: skip
+from .ops.operands import result_type
 from .ops.diagonal import diag, diag_embed, diagonal, trace, tril, triu
 from .ops.einsum import einsum
 from .ops.extreme import amax, amin, aminmax, argmax, argmin, max, min

@@ -154,7 +154,7 @@ class DeviceGenerator(Generator, on="cuda"):
 
     def manual_seed(self, seed):
         """Restart the stream at an integer in [-2^63, 2^64), taken modulo 2^64; returns the generator."""
-        self._seed, self._offset = self._checked(seed) % 2**64, 0
+        self._seed, self._offset = self._checked(seed), 0
         return self
 
     def get_state(self):
@@ -163,12 +163,7 @@ class DeviceGenerator(Generator, on="cuda"):
 
     def set_state(self, state):
         """Continue from a state of `get_state`."""
-        state = np.asarray(state)
-        if state.dtype != np.uint8:
-            raise TypeError(f"set_state: expected an array of uint8, but got {state.dtype}")
-        if state.size != STATE.itemsize:
-            raise RuntimeError(f"set_state: expected {STATE.itemsize} bytes, but got {state.size}")
-        self._seed, self._offset = map(int, np.frombuffer(state.tobytes(), STATE)[0])
+        self._seed, self._offset = map(int, self._unpacked(state, STATE))
 
     def __reduce__(self):
         return Generator, ("cuda",), self.get_state()

@@ -227,12 +227,7 @@ class Generator:
 
     def set_state(self, state):
         """Continue from a state of `get_state`, PyTorch's or this one's."""
-        state = np.asarray(state)
-        if state.dtype != np.uint8:
-            raise TypeError(f"set_state: expected an array of uint8, but got {state.dtype}")
-        if state.size != _STATE.itemsize:
-            raise RuntimeError(f"set_state: expected {_STATE.itemsize} bytes, but got {state.size}")
-        state = np.frombuffer(state.tobytes(), _STATE)[0]
+        state = self._unpacked(state, _STATE)
         left, position = int(state["left"]), int(state["next"])
         untouched = (left, position) == (1, 0)
         if state["seeded"] != 1 or not 1 <= left <= 624 or (position != 625 - left and not untouched):
@@ -242,6 +237,16 @@ class Generator:
             self._twister.state = {"bit_generator": "MT19937", "state": words}
             next_normal = float(state["next_normal"]) if state["has_next_normal"] else None
             self._restart(int(state["seed"]), untouched, next_normal)
+
+    @staticmethod
+    def _unpacked(state, layout):
+        """The fields of a state that `get_state` returned, or the error for what cannot be one."""
+        state = np.asarray(state)
+        if state.dtype != np.uint8:
+            raise TypeError(f"set_state: expected an array of uint8, but got {state.dtype}")
+        if state.size != layout.itemsize:
+            raise RuntimeError(f"set_state: expected {layout.itemsize} bytes, but got {state.size}")
+        return np.frombuffer(state.tobytes(), layout)[0]
 
     def clone_state(self):
         """A new generator in the same state."""

@@ -10,7 +10,7 @@ from ...kernels import ENABLED, fusible
 from ...ops.elementwise import abs, clamp_, exp, log, log1p, masked_fill, sigmoid, square
 from ...ops.fused import cross_entropy_, cross_entropy_on_device
 from ...ops.index import along, check_range, gather_
-from ...ops.operands import as_dtype, int64, operand, result_type  # fmt: skip
+from ...ops.operands import as_dtype, int64, operand, result_type
 from ...ops.reduce import log_softmax, mean, sum
 from ...ops.shape import reshape_
 from .activation import floating, logsigmoid
