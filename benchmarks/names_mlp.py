@@ -57,13 +57,14 @@ def tensors(package, problem):
     parameters = [tensor(parameter, requires_grad=True) for parameter in problem.parameters]
     C, W1, *middle, W2, b2 = parameters
     running_mean, running_std = tensor(np.zeros((1, HIDDEN), np.float32)), tensor(np.ones((1, HIDDEN), np.float32))
+    batch_norm = problem.batch_norm
 
     def phases(indices):
         nonlocal running_mean, running_std
         Xb, Yb = X[indices], Y[indices]
         emb = C[Xb]
         hpre = emb.view(-1, BLOCK * EMBEDDING) @ W1
-        if problem.batch_norm:
+        if batch_norm:
             gain, bias = middle
             mean = hpre.mean(0, keepdim=True)
             std = hpre.std(0, keepdim=True)

@@ -234,7 +234,7 @@ class Rule:
         self.joint = None  # or one function for all inputs at once, and the slots it takes
         self.differentiable = False
         self.keep_alone = None  # whether to keep (y, x) where the first input alone is a Tensor
-        self.plans = {}  # the same for every slot, by which inputs want a gradient
+        self.plans, self.places = {}, {}  # see `plan` and `place`
 
     def refuse(self, g, shape):
         raise RuntimeError(f"{self.name}: a vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
@@ -255,6 +255,12 @@ class Rule:
         plan = self.plans[wanted] = tuple(i in asked for i in range(len(self.slots)))
         return plan
 
+    def place(self, wanted):
+        """The numbers of the slots to be kept, where the bits of `wanted` say whose gradients may be asked for."""
+        plan = self.plan(tuple([wanted >> i & 1 == 1 for i in range(wanted.bit_length())]))
+        places = self.places[wanted] = tuple([i for i, keep in enumerate(plan) if keep])
+        return places
+
     def declare(self, i, function):
         """Add the vjp of input `i`, or of all inputs if it takes `needs`."""
         takes = self.takes(function)
@@ -262,7 +268,7 @@ class Rule:
             self.joint = function, takes
         else:
             self.vjps.append((i, function, takes[0] if len(takes) == 1 else takes))
-        self.differentiable, self.plans = True, {}
+        self.differentiable, self.plans, self.places = True, {}, {}
         self.keep_alone = self.plan((True,))[:2]
 
 
@@ -331,26 +337,27 @@ def several_inputs(rule):
     """The call of a primitive with Tensors at any place among its arguments, or with none."""
 
     def call(*args):
-        arrays, parents, tensors = list(args), [None] * len(args), False
+        arrays, parents, wanted, tensors = list(args), [None] * len(args), 0, False
         for i, a in enumerate(args):
             if isinstance(a, Variable):
                 tensors, arrays[i] = True, a.array
-                parents[i] = a.node if a.origin is None else a.current_node()
+                node = a.node if a.origin is None else a.current_node()
+                if node is not None:
+                    parents[i] = node
+                    wanted |= 1 << i
         y, extra = rule.forward(*arrays), ()
         if rule.extras:
             y, *extra = y
         if not tensors:
             return y
         output = wrap(y)
-        wanted = tuple([p is not None for p in parents])
-        if True in wanted and rule.differentiable and mode.enabled:
-            values = [output.array, *arrays, getattr(arrays[0], "shape", None), *extra]
-            kept, versions = [None] * len(values), [None] * (1 + len(args))
-            for i, keep in enumerate(rule.plans.get(wanted) or rule.plan(wanted)):
-                if keep:
-                    kept[i] = values[i]
-                    if i <= len(args) and isinstance(x := args[i - 1] if i else output, Variable):
-                        versions[i] = x.version
+        if wanted and rule.differentiable and mode.enabled:
+            values, n = [output.array, *arrays, getattr(arrays[0], "shape", None), *extra], len(args)
+            kept, versions = [None] * len(values), [None] * (1 + n)
+            for i in rule.places.get(wanted) or rule.place(wanted):
+                kept[i] = values[i]
+                if i <= n and isinstance(x := args[i - 1] if i else output, Variable):
+                    versions[i] = x.version
             output.node = Node(rule, parents, kept, versions if any(versions) else (), output.array.shape)
         return output
 
@@ -512,13 +519,15 @@ newest_change = 0
 changing = threading.RLock()  # threads may share leaves, and NumPy lets others run while it adds
 
 
-def changed(tensor):
-    """Note that the numbers of a tensor were changed in place."""
+def changed(*tensors):
+    """Note that the numbers of tensors are changed in place."""
     global newest_change
-    version = tensor.version
     with changing:  # or an older number could take the place of a newer one
-        version.changed = newest_change = tick()
-        version.count += 1
+        newest_change = now = tick()
+        for tensor in tensors:
+            version = tensor.version
+            version.changed = now
+            version.count += 1
 
 
 # ----------------------------------------------------------------------------------------------------------- the API

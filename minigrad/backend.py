@@ -174,8 +174,13 @@ def range_watched():
     return np.errstate(over="raise", under="raise")
 
 
+def any_true(x):
+    """Whether a value is not 0; a GPU is not asked, as that would mean to wait for it."""
+    return not on_gpu and np.count_nonzero(x) > 0
+
+
 def any_zero(x):
-    """Whether a value is 0; a GPU is not asked, as that would mean to wait for it."""
+    """Whether a value is 0; a GPU is not asked either."""
     return not on_gpu and np.count_nonzero(x) < x.size
 
 
@@ -289,9 +294,9 @@ def maxima(x, dim):
 
 
 def total(x, dims):
-    """Sums over a tuple of dimensions, which stay with size 1."""
+    """Sums over a tuple of dimensions, in a shape that broadcasts against x: size 1 there, of columns just (C,)."""
     if dims == (0,) and x.ndim == 2 and x.dtype.kind == "f":
-        return column_sums(x).reshape(1, -1)
+        return column_sums(x)
     if on_gpu:
         return x.sum(dims, keepdims=True)
     if dims == ALL_BUT_CHANNELS.get(x.ndim) and x.dtype.kind == "f":  # a sixth of the time that `reduce` needs

@@ -102,8 +102,8 @@ def test_the_short_ways_equal_the_plain_ones():
     for ours, expected in (
         (backend.column_sums(a), x.sum(0)), (backend.row_sums(a), x.sum(1, keepdims=True)),
         (backend.row_maxima(a), x.max(1, keepdims=True)), (backend.rectified(a), np.maximum(x, 0)),
-        (backend.total(a, (0,)), x.sum(0, keepdims=True)), (backend.total(a, (0, 1)), x.sum(keepdims=True)),
-        (backend.product_total(a, b, (0,)), (x * y).sum(0, keepdims=True)),
+        (backend.total(a, (0,)), x.sum(0)), (backend.total(a, (0, 1)), x.sum(keepdims=True)),
+        (backend.product_total(a, b, (0,)), (x * y).sum(0)),
         (backend.tanh_gradient(a, b), x * (1 - y * y)), (backend.expanded(a.T, (7, 5)), x.T),
         *((backend.expanded(first, shape), np.broadcast_to(row, shape)) for shape in ((4, 7), (1, 7))),
     ):  # fmt: skip

@@ -22,7 +22,7 @@ from .elementwise import rsqrt
 from .index import one_hot
 from .linalg import mm_
 from .operands import float32, sum_to
-from .reduce import count, mean_, softmax_, sum_, var_
+from .reduce import count, deviations, mean_, softmax_, sum_, var_
 
 
 @primitive(undo_broadcast=sum_to)
@@ -147,45 +147,66 @@ def inverse_root(var, eps):
     """1 / sqrt(var + eps); FloatingPointError where sums or squares of float32 became infinite on the way to `var`."""
     dtype = var.dtype
     inverse = constant(1, dtype) / xp.sqrt(var + constant(eps, dtype))
-    if any_zero(inverse) and dtype is float32:
+    if dtype is float32 and any_zero(inverse):
         raise FloatingPointError
     return inverse
 
 
-@primitive(extras=("inverse",))
-def batch_norm_(x, weight, bias, centred, var, dims, eps):
-    """x to mean 0 and variance 1 over `dims`, times weight plus bias, which may be None.
+def flat(x):
+    """The array in one dimension, itself if it has no other."""
+    return x if x.ndim == 1 else x.reshape(-1)
 
-    `centred` is x less its mean over `dims`, `var` the mean square of that, with size 1 there.
-    FloatingPointError: float32 cannot hold a variance. Source: Ioffe and Szegedy, 2015.
+
+def like(x, other):
+    """The array in the shape of another."""
+    return x if x.ndim == other.ndim else x.reshape(other.shape)
+
+
+def move(running, value, momentum):
+    """Let a running statistic go the share `momentum` of the way to this batch's value."""
+    running *= constant(1 - momentum, running.dtype)
+    running += flat(value) * constant(momentum, running.dtype)
+
+
+@primitive(extras=("centred", "inverse"))
+def batch_norm_(x, weight, bias, running_mean, running_var, momentum, dims, eps):
+    """x to mean 0 and variance 1 over `dims`, times weight plus bias; moves raw running statistics by `momentum`.
+
+    Any of the four may be None. FloatingPointError, with nothing moved: float32 cannot hold a variance. Source: Ioffe and
+    Szegedy, 2015.
     """
-    inverse = inverse_root(var, eps)
-    y = centred * (inverse if weight is None else inverse * weight.reshape(var.shape))
+    n = count(x.shape, dims)
+    mean, centred, squares = deviations(x, dims, n)
+    inverse = inverse_root(squares / constant(n, x.dtype), eps)
+    y = centred * (inverse if weight is None else inverse * like(weight, inverse))
     if bias is not None:
-        y += bias.reshape(var.shape)
-    return y, inverse
+        y += like(bias, inverse)
+    if running_mean is not None:
+        move(running_mean, mean, momentum)
+    if running_var is not None:
+        move(running_var, squares / constant(n - 1, x.dtype), momentum)
+    return y, centred, inverse
 
 
 @batch_norm_.vjp
-def batch_norm_vjp(g, x, weight, centred, dims, eps, inverse, needs):
-    n, differentiable = count(x.shape, dims), inverse is None
-    if differentiable:  # the gradient itself will be differentiated: its parts must be functions of x
+def batch_norm_vjp(g, x, weight, dims, eps, centred, inverse, needs):
+    n = count(x.shape, dims)
+    if inverse is None:  # the gradient itself will be differentiated: its parts must be functions of x
         inverse = rsqrt(var_(x, dims, n, True) + eps)
         centred = x - mean_(x, dims, True)
-        along, bias = sum_(g * centred, dims, True) * inverse, sum_(g, dims, True)
-    else:
-        along, bias = product_total(g, centred, dims) * inverse, total(g, dims)
-    if needs[0]:
+        along, level = sum_(g * centred, dims, True) * inverse, sum_(g, dims, True)
         scale = inverse if weight is None else inverse * weight.reshape(inverse.shape)
-        slope, level = along * inverse * (1 / n), bias * (1 / n)
-        if differentiable:
-            x = (g - (centred * slope + level)) * scale
-        else:
-            x = centred * slope
-            x += level
-            x = xp.subtract(g, x, x)
-            x *= scale
-    return [x if needs[0] else None, along.reshape(-1), bias.reshape(-1), None, None, None, None]
+        x = (g - (centred * (along * inverse) + level) * (1 / n)) * scale
+        return x, along.reshape(-1), level.reshape(-1)
+    along, level, x = product_total(g, centred, dims), total(g, dims), None
+    along *= inverse
+    if needs[0]:
+        share = constant(1 / n, g.dtype)
+        x = centred * (along * inverse * share)
+        x += level * share
+        xp.subtract(g, x, x)
+        x *= inverse if weight is None else inverse * like(weight, inverse)
+    return x, flat(along), flat(level)
 
 
 PLACE = "(k / (int)inner * outer + k % (int)inner)"  # of number k of a channel, from its first
@@ -348,7 +369,7 @@ def batch_norm_on_device(x, weight, bias, running_mean, running_var, momentum, d
 @batch_norm_on_device.vjp
 def batch_norm_on_device_vjp(g, x, weight, dims, eps, statistics, needs):
     if statistics is None:
-        return batch_norm_vjp(g, x, weight, None, dims, eps, None, needs)
+        return batch_norm_vjp(g, x, weight, dims, eps, None, None, needs)
     return launch(batch_norm_gradient, g, x, weight, statistics, dims)
 
 

@@ -7,7 +7,7 @@ from ..backend import Array, kind_of, total, xp
 from .elementwise import abs, sign
 from .extreme import amax, amin, not_empty
 from .operands import as_dtype, binary, float32, sum_to
-from .reduce import dropped, float16, floating, restored, sum
+from .reduce import dropped, float16, floating, restored, shaped, sum
 from .shape import dim_of, dims_of, expand, permute_, reshape_
 
 # -------------------------------------------------------------------------------------------------------- products
@@ -151,7 +151,7 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 @primitive
 def norm_(x, p, dims, keepdim):
     y = xp.sqrt(total(x * x, dims)) if p == 2 else total(xp.abs(x) ** p, dims) ** (1 / p)
-    return y if keepdim else y.reshape(dropped(x.shape, dims))
+    return shaped(y, x.shape, dims, keepdim)
 
 
 @norm_.vjp

@@ -7,6 +7,7 @@ import math
 from ..autograd import primitive, wrap
 from ..backend import (
     NUMBERS,
+    any_true,
     constant,
     maxima,
     on_gpu,
@@ -36,6 +37,12 @@ def kept(shape, dims):
 @functools.lru_cache(1024)
 def dropped(shape, dims):
     return tuple([n for i, n in enumerate(shape) if i not in dims])
+
+
+def shaped(y, shape, dims, keepdim):
+    """What was reduced over `dims` of that shape without them, or where `keepdim` with size 1 there."""
+    size = kept(shape, dims) if keepdim else dropped(shape, dims)
+    return y if y.shape == size else y.reshape(size)
 
 
 def restored(g, shape, dims):
@@ -86,8 +93,7 @@ def accumulated(primitive_, input, dtype, *options):
 
 @primitive
 def sum_(x, dims, keepdim):
-    y = total(x, dims)
-    return y if keepdim else y.reshape(dropped(x.shape, dims))
+    return shaped(total(x, dims), x.shape, dims, keepdim)
 
 
 sum_.vjp(lambda g, dims, shape: broadcast_to(restored(g, shape, dims), shape))
@@ -108,8 +114,7 @@ def divided(y, n):
 
 @primitive
 def mean_(x, dims, keepdim):
-    y = divided(total(x, dims), count(x.shape, dims))
-    return y if keepdim else y.reshape(dropped(x.shape, dims))
+    return shaped(divided(total(x, dims), count(x.shape, dims)), x.shape, dims, keepdim)
 
 
 @mean_.vjp
@@ -128,7 +133,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, **names):
 
 
 def deviations(x, dims, n):
-    """The mean of n values over `dims`, the differences from it and the sum of their squares, with size 1 there.
+    """The mean of n values over `dims`, the differences from it and the sum of their squares, shaped as by `total`.
 
     Where numbers are far from zero beside their spread, the rounding of their mean shows in the differences, so its
     rest is subtracted as well. A GPU is not asked whether they are, as that would mean to wait for it.
@@ -136,7 +141,7 @@ def deviations(x, dims, n):
     mean = divided(total(x, dims), n)
     centred = x - mean
     squares = product_total(centred, centred, dims)
-    if on_gpu or xp.count_nonzero(mean * mean * constant(1e-5 * n, x.dtype) > squares):
+    if on_gpu or any_true(mean * mean * constant(1e-5 * n, x.dtype) > squares):
         centred -= divided(total(centred, dims), n)
         squares = product_total(centred, centred, dims)
     return mean, centred, squares
@@ -145,8 +150,7 @@ def deviations(x, dims, n):
 def spread(x, dims, divisor, keepdim):
     """The sum of squared differences from the mean over the divisor, and those differences."""
     _, centred, squares = deviations(x, dims, count(x.shape, dims))
-    y = divided(squares, divisor)
-    return y if keepdim else y.reshape(dropped(x.shape, dims)), centred
+    return shaped(divided(squares, divisor), x.shape, dims, keepdim), centred
 
 
 def widened(x, dims, divisor, keepdim):
@@ -366,8 +370,8 @@ def logsumexp_(x, dims, keepdim):
     largest = x.max(dims, keepdims=True)
     finite = xp.where(xp.isfinite(largest), largest, 0).astype(x.dtype)
     s = total(xp.exp(x - finite), dims)
-    y = xp.log(s + (s == 0)) + largest  # where all are -inf, so is the largest
-    return y if keepdim else y.reshape(dropped(x.shape, dims))
+    y = xp.log(s + (s == 0)) + largest.reshape(s.shape)  # where all are -inf, so is the largest
+    return shaped(y, x.shape, dims, keepdim)
 
 
 @logsumexp_.vjp

@@ -98,17 +98,15 @@ class Optimizer:
         g is negated for a group that maximises, and has the derivative of weight_decay / 2 * x^2 added. `params`: those
         of the group that are left to update, by default all.
         """
-        for p in group["params"] if params is None else params:
-            grad = p.grad
-            if grad is None:
-                continue
-            x, g = p.array, grad.array
-            if group["maximize"]:
+        params, maximize = group["params"] if params is None else params, group["maximize"]
+        found = [(p, p.array, grad.array) for p in params if (grad := p.grad) is not None]
+        changed(*[p for p, _, _ in found])
+        for p, x, g in found:
+            if maximize:
                 g = -g
             if weight_decay:
                 g = g + x * constant(weight_decay, x.dtype)
             yield p, x, g
-            changed(p)
 
     def remembered(self, group):
         """Names of the tensors that a state has, beside the number of its "step"; none where a state may be empty."""

@@ -116,8 +116,7 @@ def sgd(optimizer, group, lr):
     for (dtype, started), (params, arrays) in batches.items():
         numbers = lr, momentum, 1 - group["dampening"], group["weight_decay"]
         SGD(arrays, *[constant(n, dtype) for n in numbers], started, group["nesterov"], group["maximize"])
-        for p in params:
-            changed(p)
+        changed(*params)
     return left
 
 
@@ -138,5 +137,5 @@ def adam(optimizer, group, lr, names):
         ADAM(arrays, *[constant(n, dtype) for n in (*numbers, *decays)], group["amsgrad"], group["maximize"])
         for p in params:
             optimizer.state[p]["step"] = step
-            changed(p)
+        changed(*params)
     return left

@@ -7,7 +7,7 @@ from ...autograd import wrap
 from ...backend import constant, xp
 from ...kernels import ENABLED, fusible
 from ...ops.elementwise import rsqrt, square
-from ...ops.fused import batch_norm_, batch_norm_on_device, layer_norm_
+from ...ops.fused import batch_norm_, batch_norm_on_device, layer_norm_, move
 from ...ops.operands import as_dtype, float32
 from ...ops.reduce import deviations, float64, mean_
 from ...ops.shape import integer, reshape_, sizes_of
@@ -42,28 +42,20 @@ def batch_norm(
         )
     if n == 0:
         return affine(input, weight, bias)
-    if ENABLED and fusible(x):
-        running = [None if r is None else r.array for r in (running_mean, running_var)]
-        if all(r is None or r.flags.c_contiguous for r in running):
-            return batch_norm_on_device(input, weight, bias, *running, float(momentum), dims, float(eps))
-    y, mean, squares = normalised(input, weight, bias, dims, n, eps)
-    move(running_mean, mean, momentum)
-    move(running_var, squares / constant(n - 1, squares.dtype), momentum)
-    return y
+    mean = None if running_mean is None else running_mean.array
+    var = None if running_var is None else running_var.array
+    return normalised(input, weight, bias, mean, var, momentum, dims, eps)
 
 
-def normalised(input, weight, bias, dims, n, eps):
-    """The input normalised over `dims`, of n values each, with their mean and sum of squared differences from it.
-
-    Where these leave the range of float32, all is made in float64.
-    """
-    mean, centred, squares = deviations(input.array, dims, n)
+def normalised(input, weight, bias, mean, var, momentum, dims, eps):
+    """The input normalised over `dims`, as `batch_norm_` says; in float64 where squares leave the range of float32."""
+    if ENABLED and fusible(input.array) and all(r is None or r.flags.c_contiguous for r in (mean, var)):
+        return batch_norm_on_device(input, weight, bias, mean, var, float(momentum), dims, float(eps))
     try:
-        y = batch_norm_(input, weight, bias, centred, squares / constant(n, squares.dtype), dims, eps)
+        return batch_norm_(input, weight, bias, mean, var, momentum, dims, eps)
     except FloatingPointError:
-        y, mean, squares = normalised(*widened(input, weight, bias), dims, n, eps)
-        y = as_dtype(y, float32)
-    return y, mean, squares
+        wide = batch_norm_(*widened(input, weight, bias), mean, var, momentum, dims, eps)
+        return as_dtype(wide, float32)
 
 
 def widened(*tensors):
@@ -100,14 +92,6 @@ def affine(input, weight, bias):
     return input * 1 if y is input else y
 
 
-def move(running, value, momentum):
-    """Let a running statistic, if there is one, go the share `momentum` of the way to this batch's value."""
-    if running is not None:
-        array = running.array
-        array *= constant(1 - momentum, array.dtype)
-        array += value.reshape(-1) * constant(momentum, array.dtype)
-
-
 def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
                   momentum=0.1, eps=1e-5):  # fmt: skip
     """Every channel of every sample of (N, C, ...) to mean 0 and variance 1, then times weight plus bias (C).
@@ -130,13 +114,12 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         )
     if x.size == 0:
         return affine(input, weight, bias)
-    if ENABLED and running_mean is None and fusible(x):
-        y = batch_norm_on_device(input, None, None, None, None, 0.0, dims, float(eps))
-        return y if weight is None and bias is None else affine(y, weight, bias)
-    y, mean, squares = normalised(input, None, None, dims, n, eps)
-    move(running_mean, mean.mean(0), momentum)
-    move(running_var, squares.mean(0) / constant(n - 1, squares.dtype), momentum)
-    return affine(y, weight, bias)
+    if running_mean is not None:
+        mean, _, squares = deviations(x.astype(float64), dims, n)
+        move(running_mean.array, mean.mean(0), momentum)
+        move(running_var.array, squares.mean(0) / (n - 1), momentum)
+    y = normalised(input, None, None, None, None, 0.0, dims, eps)
+    return y if weight is None and bias is None else affine(y, weight, bias)
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
@@ -163,14 +146,9 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     if x.size == 0:
         return affine(input, weight, bias)
     groups = reshape_(input, (n, num_groups, c // num_groups, *space))
-    dims, size = tuple(range(2, groups.array.ndim)), x.size // (n * num_groups)
-    if ENABLED and fusible(x):
-        y = batch_norm_on_device(groups, None, None, None, None, 0.0, dims, float(eps))
-        if weight is None and bias is None:
-            return reshape_(y, x.shape)
-    else:
-        y, _, _ = normalised(groups, None, None, dims, size, eps)
-    return affine(reshape_(y, x.shape), weight, bias)
+    dims = tuple(range(2, groups.array.ndim))
+    y = reshape_(normalised(groups, None, None, None, None, 0.0, dims, eps), x.shape)
+    return y if weight is None and bias is None else affine(y, weight, bias)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
