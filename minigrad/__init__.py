@@ -61,7 +61,7 @@ __version__ = "0.1.0"
 
 # imported where they are first asked for, since many programs never do: what they stand on would double the time of an
 # import, or take ten times as long where it is matplotlib
-LATER = {"compile": "replay", "load": "serialization", "save": "serialization"}
+LATER = {"compile": "compiler", "load": "serialization", "save": "serialization"}
 PACKAGES = "datasets", "diagnostics", "train"
 __all__ = [name for name in (*globals(), *LATER) if not name.startswith("_")]
 

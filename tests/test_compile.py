@@ -25,9 +25,11 @@ from families import REFERENCE
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
-from minigrad import autograd, backend, recording, replay
-from minigrad.arena import Arena
+from minigrad import autograd, backend
 from minigrad.backend import on_gpu
+from minigrad.compiler import Compiled, exchange, recorder, traced
+from minigrad.compiler.arena import Arena
+from minigrad.compiler.recording import Recording
 
 VOCABULARY = 11
 
@@ -47,12 +49,12 @@ def counts(monkeypatch):
 
         monkeypatch.setattr(owner, name, call)
 
-    counted(replay.Recording, "replay")
-    counted(replay.Compiled, "record")
+    counted(Recording, "replay")
+    counted(Compiled, "record")
     before = [autograd.Variable.array, mg.Generator.randint, mg.optim.Optimizer.step, mg.ops.elementwise.xp, backend.Array]
     yield found
     now = [autograd.Variable.array, mg.Generator.randint, mg.optim.Optimizer.step, mg.ops.elementwise.xp, backend.Array]
-    assert now == before and recording.recorder is None and "param_groups" not in vars(mg.optim.Optimizer)
+    assert now == before and traced.recorder is None and "param_groups" not in vars(mg.optim.Optimizer)
 
 
 @contextlib.contextmanager
@@ -279,16 +281,16 @@ def test_replays_are_quicker():
 
 
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="no other thread hears of Ctrl-C")
-@pytest.mark.parametrize("where", ["replacements", "exchange"])
-def test_ctrl_c_waits_until_what_is_exchanged_is_put_back(monkeypatch, where):
+@pytest.mark.parametrize("module, name", [(exchange, "replacements"), (recorder, "exchange")])
+def test_ctrl_c_waits_until_what_is_exchanged_is_put_back(monkeypatch, module, name):
     def interrupted(*args):
         signal.raise_signal(signal.SIGINT)
         return real(*args)
 
-    real, before = getattr(recording, where), signal.getsignal(signal.SIGINT)
+    real, before = getattr(module, name), signal.getsignal(signal.SIGINT)
     step, _ = by_expressions()()
     names = {name: dict(vars(module)) for name, module in sys.modules.items() if name.startswith("minigrad.ops.")}
-    monkeypatch.setattr(recording, where, interrupted)
+    monkeypatch.setattr(module, name, interrupted)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -296,7 +298,7 @@ def test_ctrl_c_waits_until_what_is_exchanged_is_put_back(monkeypatch, where):
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
-    assert recording.recorder is None
+    assert traced.recorder is None
     assert all(vars(sys.modules[name])[key] is value for name, held in names.items() for key, value in held.items())
 
 
@@ -1063,12 +1065,12 @@ def test_an_interruption_leaves_the_library_as_it_was(monkeypatch):
         yield from plainly(modules)[:10]
         raise KeyboardInterrupt
 
-    plainly = recording.replacements
-    monkeypatch.setattr(recording, "replacements", interrupted)
+    plainly = exchange.replacements
+    monkeypatch.setattr(exchange, "replacements", interrupted)
     compiled = mg.compile(lambda x: x * 2)
     with pytest.raises(KeyboardInterrupt):
         compiled(mg.ones(1))
-    monkeypatch.setattr(recording, "replacements", plainly)
+    monkeypatch.setattr(exchange, "replacements", plainly)
     assert [compiled(mg.ones(1)).item() for _ in range(4)] == [2] * 4
 
 

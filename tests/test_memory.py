@@ -13,7 +13,7 @@ only_on_the_cpu = pytest.mark.skipif(on_gpu, reason="counts what NumPy and Pytho
 def test_a_leak_a_cycle_and_an_open_file_are_noticed(tmp_path):
     def leaking():
         kept = []
-        return lambda: kept.append(object())
+        return lambda: kept.extend([object() for _ in range(20)])  # far more than what tests before may still free
 
     def cyclic():
         return lambda: [].append(cycle())

@@ -13,7 +13,7 @@ import minigrad as mg
 # what takes long to import: minigrad needs none of these before it is asked for what stands on them
 HEAVY = {
     "matplotlib", "tqdm", "pooch", "safetensors", "requests", "numpy.random", "inspect", "dis", "concurrent.futures", "json",
-    "minigrad.datasets", "minigrad.diagnostics", "minigrad.train", "minigrad.replay", "minigrad.serialization",
+    "minigrad.datasets", "minigrad.diagnostics", "minigrad.train", "minigrad.compiler", "minigrad.serialization",
 }  # fmt: skip
 USES_LATER = """
 import sys
@@ -44,7 +44,7 @@ def run(program):
 def test_an_import_loads_nothing_that_many_programs_do_not_need():
     """Of the set without what this version of NumPy loads itself."""
     heavy = {*run(f"import sys, numpy\nprint(*({HEAVY!r} - sys.modules.keys()))").split()}
-    assert {"matplotlib", "safetensors", "minigrad.replay"} <= heavy
+    assert {"matplotlib", "safetensors", "minigrad.compiler"} <= heavy
     run(USES_LATER.replace("HEAVY", repr(heavy)))
 
 

@@ -14,7 +14,7 @@ from array import array as buffer
 
 from .. import cuda
 from ..backend import asarray, gpus_joined, has_nccl, on_gpu, to_numpy, xp
-from ..recording import active
+from ..compiler.traced import active
 from .callback import CancelFit
 
 OPERATIONS = "leave", "gpus", "all_reduce", "broadcast", "pass", "share", "batch", "gradients", "model"

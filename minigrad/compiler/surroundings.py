@@ -18,12 +18,12 @@ from collections import defaultdict, deque
 
 import numpy as np
 
-from .autograd import RemovableHandle, Variable
-from .backend import xp
-from .nn.module import Module
-from .optim.lr_scheduler import LRScheduler
-from .optim.optimizer import Optimizer
-from .random import Generator
+from ..autograd import RemovableHandle, Variable
+from ..backend import xp
+from ..nn.module import Module
+from ..optim.lr_scheduler import LRScheduler
+from ..optim.optimizer import Optimizer
+from ..random import Generator
 
 SCALARS = bool, int, float, complex, str, bytes, xp.generic, xp.dtype, slice, type(None)
 MANY = 4096  # entries of a list beyond which only their number is compared

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from .backend import strided, xp
+from ..backend import strided, xp
 
 ALIGNMENT = 64  # bytes at a multiple of which results begin, as a cache line does
 
