@@ -20,6 +20,7 @@ operands that broadcast is `@binary` in `ops/operands.py`.
 
 import contextlib
 import itertools
+import operator
 import threading
 from heapq import heappop, heappush
 
@@ -230,11 +231,12 @@ class Rule:
             raise TypeError(f"{self.name}: y, shape and the extras cannot name a parameter, got {self.slots[1:]}")
         self.extras = len(extras)
         self.undo_broadcast = undo_broadcast or self.refuse
-        self.vjps = []  # (input, function, the slots it takes: a number where that is one, else a tuple)
-        self.joint = None  # or one function for all inputs at once, and the slots it takes
+        self.vjps = []  # (input, function, its slots: a number where that is one, None where there are none, else a picker)
+        self.joint = None  # or one function for all inputs at once, and a picker of its slots and `needs`
+        self.asked = []  # (input, or None where it is one function for all, numbers of the slots that its vjp takes)
         self.differentiable = False
         self.keep_alone = None  # whether to keep (y, x) where the first input alone is a Tensor
-        self.plans, self.places = {}, {}  # see `plan` and `place`
+        self.plans, self.unused = {}, {}  # see `plan` and `drop`
 
     def refuse(self, g, shape):
         raise RuntimeError(f"{self.name}: a vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
@@ -248,28 +250,34 @@ class Rule:
 
     def plan(self, wanted):
         """Whether each slot is to be kept, where the gradients of the `wanted` inputs may be asked for."""
-        asked = set(self.joint[1]) if self.joint else set()
-        for i, _, takes in self.vjps:
-            if i < len(wanted) and wanted[i]:
-                asked.update((takes,) if takes.__class__ is int else takes)
+        asked = set()
+        for i, slots in self.asked:
+            if i is None or i < len(wanted) and wanted[i]:
+                asked.update(slots)
         plan = self.plans[wanted] = tuple(i in asked for i in range(len(self.slots)))
         return plan
 
-    def place(self, wanted):
-        """The numbers of the slots to be kept, where the bits of `wanted` say whose gradients may be asked for."""
+    def drop(self, wanted, n):
+        """What a node need not keep, by place, of n inputs: the bits of `wanted` say whose gradients may be asked for."""
         plan = self.plan(tuple([wanted >> i & 1 == 1 for i in range(wanted.bit_length())]))
-        places = self.places[wanted] = tuple([i for i, keep in enumerate(plan) if keep])
-        return places
+        drops = self.unused[wanted, n] = tuple([i for i in range(n + 2 + self.extras) if not (i < len(plan) and plan[i])])
+        return drops
 
     def declare(self, i, function):
         """Add the vjp of input `i`, or of all inputs if it takes `needs`."""
-        takes = self.takes(function)
-        if -1 in takes:
-            self.joint = function, takes
+        slots = self.takes(function)
+        if -1 in slots:
+            self.joint, i = (function, picker(slots)), None
         else:
-            self.vjps.append((i, function, takes[0] if len(takes) == 1 else takes))
-        self.differentiable, self.plans, self.places = True, {}, {}
+            self.vjps.append((i, function, slots[0] if len(slots) == 1 else picker(slots) if slots else None))
+        self.asked.append((i, slots))
+        self.differentiable, self.plans, self.unused = True, {}, {}
         self.keep_alone = self.plan((True,))[:2]
+
+
+def picker(places):
+    """A function that takes what stands at some places out of a list, as a tuple."""
+    return operator.itemgetter(*places) if len(places) > 1 else lambda values: tuple([values[i] for i in places])
 
 
 def with_vjps(rule, call):
@@ -337,10 +345,11 @@ def several_inputs(rule):
     """The call of a primitive with Tensors at any place among its arguments, or with none."""
 
     def call(*args):
-        arrays, parents, wanted, tensors = list(args), [None] * len(args), 0, False
+        n = len(args)
+        arrays, parents, versions, wanted = list(args), [None] * n, [None] * (n + 2 + rule.extras), 0
         for i, a in enumerate(args):
             if isinstance(a, Variable):
-                tensors, arrays[i] = True, a.array
+                arrays[i], versions[i + 1] = a.array, a.version
                 node = a.node if a.origin is None else a.current_node()
                 if node is not None:
                     parents[i] = node
@@ -348,16 +357,13 @@ def several_inputs(rule):
         y, extra = rule.forward(*arrays), ()
         if rule.extras:
             y, *extra = y
-        if not tensors:
+        if not any(versions):
             return y
         output = wrap(y)
         if wanted and rule.differentiable and mode.enabled:
-            values, n = [output.array, *arrays, getattr(arrays[0], "shape", None), *extra], len(args)
-            kept, versions = [None] * len(values), [None] * (1 + n)
-            for i in rule.places.get(wanted) or rule.place(wanted):
-                kept[i] = values[i]
-                if i <= n and isinstance(x := args[i - 1] if i else output, Variable):
-                    versions[i] = x.version
+            kept, versions[0] = [output.array, *arrays, getattr(arrays[0], "shape", None), *extra], output.version
+            for i in rule.unused.get((wanted, n)) or rule.drop(wanted, n):
+                kept[i] = versions[i] = None
             output.node = Node(rule, parents, kept, versions if any(versions) else (), output.array.shape)
         return output
 
@@ -437,19 +443,19 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
         if not retain_graph and node.versions:
             node.kept = None
         if rule.joint is not None:
-            function, takes = rule.joint
-            needs = [p is not None and (useful is None or p in useful) for p in parents]
-            for parent, gradient in zip(parents, function(g, *[needs if i < 0 else kept[i] for i in takes])):
+            function, picked = rule.joint
+            needs = parents if useful is None else [p is not None and p in useful for p in parents]
+            for parent, gradient in zip(parents, function(g, *picked([*kept, needs]))):
                 if parent is not None and gradient is not None:
                     send(parent, gradient, g)
         for i, function, takes in rule.vjps:
             parent = parents[i]
             if parent is None or useful is not None and parent not in useful:
                 continue
-            if takes.__class__ is int:  # spelled out: a list comprehension would cost as much as a small array operation
+            if takes.__class__ is int:
                 gradient = function(g, kept[takes])
             else:
-                gradient = function(g, *[kept[k] for k in takes]) if takes else function(g)
+                gradient = function(g) if takes is None else function(g, *takes(kept))
             if gradient.shape != parent.shape:
                 gradient = rule.undo_broadcast(gradient, parent.shape)
             send(parent, gradient, g)

@@ -66,10 +66,11 @@ def check(x, operation, **parameters):
     """Refuse an input that is not floating, and parameters without one number of its dtype per channel."""
     if x.dtype.kind != "f":
         raise RuntimeError(f"{operation}: expected an input of a floating dtype, got {x.dtype}")
+    size, dtype = x.shape[1:2], x.dtype
     for name, value in parameters.items():
-        if value is not None and (value.array.shape != x.shape[1:2] or value.array.dtype != x.dtype):
+        if value is not None and (value.array.shape != size or value.array.dtype is not dtype):
             raise RuntimeError(
-                f"{operation}: {name} should contain {x.shape[1]} elements of {x.dtype}, got shape "
+                f"{operation}: {name} should contain {size[0]} elements of {dtype}, got shape "
                 f"{value.array.shape} of {value.array.dtype}"
             )
 
