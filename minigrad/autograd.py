@@ -444,7 +444,7 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
             node.kept = None
         if rule.joint is not None:
             function, picked = rule.joint
-            needs = parents if useful is None else [p is not None and p in useful for p in parents]
+            needs = [*map(bool, parents)] if useful is None else [p is not None and p in useful for p in parents]
             for parent, gradient in zip(parents, function(g, *picked([*kept, needs]))):
                 if parent is not None and gradient is not None:
                     send(parent, gradient, g)

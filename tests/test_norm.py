@@ -209,6 +209,17 @@ def test_groups_of_empty_images():
     assert layer.weight.grad.tolist() == layer.bias.grad.tolist() == [0, 0, 0, 0]
 
 
+def test_running_statistics_may_be_views():
+    """Every second number of a tensor: what lies between is left alone."""
+    x, mean, var = mg.tensor(numbers(5, 3)), mg.zeros(6, dtype=mg.float64), mg.ones(6, dtype=mg.float64)
+    whole = mg.zeros(3, dtype=mg.float64), mg.ones(3, dtype=mg.float64)
+    expected = F.batch_norm(x, *whole, training=True)
+    np.testing.assert_allclose(F.batch_norm(x, mean[::2], var[::2], training=True).numpy(), expected.numpy())
+    for view, alone, between in ((mean, whole[0], 0), (var, whole[1], 1)):
+        np.testing.assert_allclose(view[::2].numpy(), alone.numpy())
+        assert view[1::2].tolist() == [between] * 3
+
+
 # ----------------------------------------------------------------------------------------- running batch norm
 
 

@@ -31,6 +31,18 @@ mm_.vjps(a=lambda g, b: product(g, b.T), b=lambda g, a: product(a.T, g))
 
 
 @primitive(undo_broadcast=sum_to)
+def linear_(x, w, b):
+    """x (N, in) times w (out, in) transposed, plus b (out) or None."""
+    y = x.dot(w.T)
+    if b is not None:
+        y += b
+    return y
+
+
+linear_.vjps(x=lambda g, w: product(g, w), w=lambda g, x: product(g.T, x), b=lambda g: g)
+
+
+@primitive(undo_broadcast=sum_to)
 def batched(a, b):
     return a @ b
 

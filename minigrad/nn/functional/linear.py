@@ -5,10 +5,9 @@ import math
 from ...autograd import changed, primitive, wrap
 from ...backend import Fault, counts, item, unique, xp
 from ...ops.elementwise import add
-from ...ops.fused import linear_
 from ...ops.index import add_rows, check_range, rows
 from ...ops.index import one_hot as one_hot_rows
-from ...ops.linalg import matmul
+from ...ops.linalg import linear_, matmul
 from ...ops.operands import int64
 from ...ops.shape import integer, reshape_
 

@@ -7,8 +7,8 @@ import warnings
 from ...autograd import Variable, primitive, wrap
 from ...backend import Fault, constant, item, kind_of, on_gpu, within, xp
 from ...kernels import ENABLED, fusible
+from ...ops.cross_entropy import cross_entropy_, cross_entropy_on_device
 from ...ops.elementwise import abs, clamp_, exp, log, log1p, masked_fill, sigmoid, square
-from ...ops.fused import cross_entropy_, cross_entropy_on_device
 from ...ops.index import along, check_range, gather_
 from ...ops.operands import as_dtype, int64, operand, result_type
 from ...ops.reduce import log_softmax, mean, sum

@@ -5,9 +5,8 @@ import math
 
 from ...autograd import wrap
 from ...backend import constant, xp
-from ...kernels import ENABLED, fusible
 from ...ops.elementwise import rsqrt, square
-from ...ops.fused import batch_norm_, batch_norm_on_device, layer_norm_, move
+from ...ops.normalization import batch_norm_, layer_norm_, move
 from ...ops.operands import as_dtype, float32
 from ...ops.reduce import deviations, float64, mean_
 from ...ops.shape import integer, reshape_, sizes_of
@@ -49,8 +48,6 @@ def batch_norm(
 
 def normalised(input, weight, bias, mean, var, momentum, dims, eps):
     """The input normalised over `dims`, as `batch_norm_` says; in float64 where squares leave the range of float32."""
-    if ENABLED and fusible(input.array) and all(r is None or r.flags.c_contiguous for r in (mean, var)):
-        return batch_norm_on_device(input, weight, bias, mean, var, float(momentum), dims, float(eps))
     try:
         return batch_norm_(input, weight, bias, mean, var, momentum, dims, eps)
     except FloatingPointError:

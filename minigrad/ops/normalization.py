@@ -1,146 +1,18 @@
-"""Layers as single primitives, where `benchmarks` showed them faster than their parts."""
+"""Batch norm and layer norm as single primitives, several times as fast as their parts."""
 
-import functools
 import math
 
 from ..autograd import primitive
-from ..backend import (
-    REFUSES,
-    any_zero,
-    column_sums,
-    constant,
-    launched,
-    note,
-    product_total,
-    row_maxima,
-    row_sums,
-    total,
-    xp,
-)
-from ..kernels import REDUCE, Kernel, by_kernel, launch
+from ..backend import any_zero, column_sums, constant, product_total, row_sums, total, xp
+from ..kernels import REDUCE, Kernel, by_kernel
 from .elementwise import rsqrt
-from .index import one_hot
-from .linalg import mm_
-from .operands import float32, sum_to
-from .reduce import count, deviations, mean_, softmax_, sum_, var_
+from .operands import float32
+from .reduce import count, deviations, mean_, sum_, var_
 
 
-@primitive(undo_broadcast=sum_to)
-def linear_(x, w, b):
-    """x (N, in) times w (out, in) transposed, plus b (out) or None."""
-    y = x.dot(w.T)
-    if b is not None:
-        y += b
-    return y
-
-
-linear_.vjps(x=lambda g, w: mm_(g, w), w=lambda g, x: mm_(g.T, x), b=lambda g: g)
-
-
-@primitive(extras=("p",))
-def cross_entropy_(x, target):
-    """The mean over rows of -log softmax(x)[target]; x (N, C), target (N,) in range."""
-    n, c = x.shape
-    x = x - row_maxima(x)
-    p = xp.exp(x)
-    s = row_sums(p)
-    losses = xp.log(s) - x.reshape(-1).take(row_starts(n, c) + target).reshape(n, 1)
-    p /= s
-    return column_sums(losses).reshape(()) / constant(n, x.dtype), p
-
-
-@cross_entropy_.vjp
-def cross_entropy_vjp(g, x, target, p):
-    n, c = x.shape
-    onehot = one_hot(target, c, x.dtype)
-    if p is None:
-        return (softmax_(x, 1) - onehot) * (g * (1 / n))
-    return xp.multiply(xp.subtract(p, onehot, onehot), g * constant(1 / n, x.dtype), onehot)
-
-
-@functools.lru_cache(64)
-def row_starts(n, c):
-    """Where each row of an (n, c) array begins in memory."""
-    return xp.arange(0, n * c, c)
-
-
-CROSS_ENTROPY = Kernel("cross_entropy", REFUSES + REDUCE + r"""
-extern "C" __global__ void cross_entropy(const T *x, const long long *target, long long ignored, T *p, T *losses,
-                                         long long classes, unsigned long long noted, long long fault)
-{   // a block for each row
-    long long row = blockIdx.x, wanted = target[row];
-    x += row * classes;
-    p += row * classes;
-    T largest = x[0], sum = 0;
-    for (int k = threadIdx.x; k < classes; k += blockDim.x) largest = max(largest, x[k]);
-    largest = block_max(largest);
-    for (int k = threadIdx.x; k < classes; k += blockDim.x) sum += p[k] = exp(x[k] - largest);
-    sum = block_sum(sum);
-    for (int k = threadIdx.x; k < classes; k += blockDim.x) p[k] /= sum;
-    if (threadIdx.x > 0) return;
-    bool refused = wanted != ignored && refuses(wanted, 0, classes, noted, fault);  // its loss is NaN
-    losses[row] = wanted == ignored ? 0 : refused ? log((T)-1) : log(sum) - (x[wanted] - largest);
-}
-""")  # fmt: skip
-MEAN_COUNTED = Kernel("mean_counted", REDUCE + r"""
-extern "C" __global__ void mean_counted(const T *losses, const long long *target, long long ignored, T *mean, T *counted,
-                                        long long n)
-{   // one block
-    T sum = 0, count = 0;
-    for (int k = threadIdx.x; k < n; k += blockDim.x) {
-        sum += losses[k];
-        count += target[k] != ignored;
-    }
-    sum = block_sum(sum);
-    count = block_sum(count);
-    if (threadIdx.x == 0) {
-        *mean = sum / count;
-        *counted = count;
-    }
-}
-""")  # fmt: skip
-CROSS_ENTROPY_GRADIENT = Kernel("cross_entropy_gradient", r"""
-extern "C" __global__ void cross_entropy_gradient(const T *g, const T *p, const long long *target, long long ignored,
-                                                  const T *counted, T *x, long long size, long long classes)
-{
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= size) return;
-    long long wanted = target[i / (int)classes];
-    x[i] = wanted == ignored ? p[i] * 0 : (p[i] - (T)(wanted == i % (int)classes)) * (*g / *counted);
-}
-""")  # fmt: skip
-
-
-def cross_entropy_kernel(x, target, ignored, fault):
-    (n, c), dtype, target = x.shape, x.dtype, xp.ascontiguousarray(target)
-    p, losses, mean, counted = xp.empty((n, c), dtype), xp.empty(n, dtype), xp.empty((), dtype), xp.empty((), dtype)
-    args = xp.ascontiguousarray(x), target, ignored, p, losses, c, note()[1], fault
-    CROSS_ENTROPY.rows((n,), c, args, T=dtype)
-    launched()
-    MEAN_COUNTED.rows((1,), n, (losses, target, ignored, mean, counted, n), T=dtype)
-    return mean, p, counted
-
-
-def cross_entropy_gradient(g, target, ignored, p, counted):
-    x = xp.empty_like(p)
-    args = g, p, xp.ascontiguousarray(target), ignored, counted, x, x.size, x.shape[1]
-    CROSS_ENTROPY_GRADIENT.each(x.size, args, T=p.dtype)
-    return x
-
-
-@primitive(extras=("p", "counted"))
-def cross_entropy_on_device(x, target, ignored, fault):
-    """`cross_entropy_` by kernels; targets may also be `ignored`, others are noted as the `backend.Fault` of that number."""
-    return launch(cross_entropy_kernel, x, target, ignored, fault)
-
-
-@cross_entropy_on_device.vjp
-def cross_entropy_on_device_vjp(g, x, target, ignored, p, counted):
-    if p is None:
-        counts = (target != ignored).astype(x.dtype)
-        onehot = one_hot(xp.where(target == ignored, 0, target), x.shape[1], x.dtype)
-        return (softmax_(x, 1) - onehot) * (g * (counts / xp.maximum(counts.sum(), 1)).reshape(-1, 1))
-    return launch(cross_entropy_gradient, g, target, ignored, p, counted)
+def or_none(x):
+    """A parameter as a kernel takes it, which may be missing."""
+    return 0 if x is None else xp.ascontiguousarray(x)
 
 
 def inverse_root(var, eps):
@@ -152,61 +24,7 @@ def inverse_root(var, eps):
     return inverse
 
 
-def flat(x):
-    """The array in one dimension, itself if it has no other."""
-    return x if x.ndim == 1 else x.reshape(-1)
-
-
-def like(x, other):
-    """The array in the shape of another."""
-    return x if x.ndim == other.ndim else x.reshape(other.shape)
-
-
-def move(running, value, momentum):
-    """Let a running statistic go the share `momentum` of the way to this batch's value."""
-    running *= constant(1 - momentum, running.dtype)
-    running += flat(value) * constant(momentum, running.dtype)
-
-
-@primitive(extras=("centred", "inverse"))
-def batch_norm_(x, weight, bias, running_mean, running_var, momentum, dims, eps):
-    """x to mean 0 and variance 1 over `dims`, times weight plus bias; moves raw running statistics by `momentum`.
-
-    Any of the four may be None. FloatingPointError, with nothing moved: float32 cannot hold a variance. Source: Ioffe and
-    Szegedy, 2015.
-    """
-    n = count(x.shape, dims)
-    mean, centred, squares = deviations(x, dims, n)
-    inverse = inverse_root(squares / constant(n, x.dtype), eps)
-    y = centred * (inverse if weight is None else inverse * like(weight, inverse))
-    if bias is not None:
-        y += like(bias, inverse)
-    if running_mean is not None:
-        move(running_mean, mean, momentum)
-    if running_var is not None:
-        move(running_var, squares / constant(n - 1, x.dtype), momentum)
-    return y, centred, inverse
-
-
-@batch_norm_.vjp
-def batch_norm_vjp(g, x, weight, dims, eps, centred, inverse, needs):
-    n = count(x.shape, dims)
-    if inverse is None:  # the gradient itself will be differentiated: its parts must be functions of x
-        inverse = rsqrt(var_(x, dims, n, True) + eps)
-        centred = x - mean_(x, dims, True)
-        along, level = sum_(g * centred, dims, True) * inverse, sum_(g, dims, True)
-        scale = inverse if weight is None else inverse * weight.reshape(inverse.shape)
-        x = (g - (centred * (along * inverse) + level) * (1 / n)) * scale
-        return x, along.reshape(-1), level.reshape(-1)
-    along, level, x = product_total(g, centred, dims), total(g, dims), None
-    along *= inverse
-    if needs[0]:
-        share = constant(1 / n, g.dtype)
-        x = centred * (along * inverse * share)
-        x += level * share
-        xp.subtract(g, x, x)
-        x *= inverse if weight is None else inverse * like(weight, inverse)
-    return x, flat(along), flat(level)
+# ----------------------------------------------------------------------------------------------------------- batch norm
 
 
 PLACE = "(k / (int)inner * outer + k % (int)inner)"  # of number k of a channel, from its first
@@ -332,24 +150,22 @@ def in_stages(kernel, c, count, args, dtype):
         kernel.rows((c, shares), -(-count // shares), (*args, memory, count, stages), T=dtype)
 
 
-def or_none(x):
-    """A parameter as a kernel takes it, which may be missing."""
-    return 0 if x is None else xp.ascontiguousarray(x)
-
-
 def batch_norm_kernel(x, weight, bias, running_mean, running_var, momentum, dims, eps):
     x, c, count, *places = channels(x, dims)
     y, statistics = xp.empty_like(x), xp.empty((3, c), x.dtype)
-    running = [0 if r is None else r for r in (running_mean, running_var)]
-    args = x, or_none(weight), or_none(bias), y, statistics, *running, momentum, eps, *places
+    running = or_none(running_mean), or_none(running_var)
+    args = x, or_none(weight), or_none(bias), y, statistics, *running, float(momentum), float(eps), *places
     in_stages(BATCH_NORM, c, count, args, x.dtype)
+    for given, moved in zip((running_mean, running_var), running):
+        if given is not None and moved is not given:
+            given[...] = moved
     return y, statistics
 
 
 batch_norm_kernel.writes = 3, 4
 
 
-def batch_norm_gradient(g, x, weight, statistics, dims):
+def batch_norm_gradient(g, x, weight, dims, eps, statistics, needs):
     x, c, count, *places = channels(x, dims)
     if g.strides != x.strides:
         g, given = xp.empty_like(x), g
@@ -360,18 +176,67 @@ def batch_norm_gradient(g, x, weight, statistics, dims):
     return y, for_weight, for_bias
 
 
+def flat(x):
+    """The array in one dimension, itself if it has no other."""
+    return x if x.ndim == 1 else x.reshape(-1)
+
+
+def like(x, other):
+    """The array in the shape of another."""
+    return x if x.ndim == other.ndim else x.reshape(other.shape)
+
+
+def move(running, value, momentum):
+    """Let a running statistic go the share `momentum` of the way to this batch's value."""
+    running *= constant(1 - momentum, running.dtype)
+    running += flat(value) * constant(momentum, running.dtype)
+
+
 @primitive(extras=("statistics",))
-def batch_norm_on_device(x, weight, bias, running_mean, running_var, momentum, dims, eps):
-    """`batch_norm_` by kernels, from x alone; moves raw running statistics, which may be None, by `momentum`."""
-    return launch(batch_norm_kernel, x, weight, bias, running_mean, running_var, momentum, dims, eps)
+@by_kernel(batch_norm_kernel)
+def batch_norm_(x, weight, bias, running_mean, running_var, momentum, dims, eps):
+    """x to mean 0 and variance 1 over `dims`, times weight plus bias; moves raw running statistics by `momentum`.
+
+    Any of the four may be None. FloatingPointError, with nothing moved: float32 cannot hold a variance. Source: Ioffe and
+    Szegedy, 2015.
+    """
+    n = count(x.shape, dims)
+    mean, centred, squares = deviations(x, dims, n)
+    inverse = inverse_root(squares / constant(n, x.dtype), eps)
+    y = centred * (inverse if weight is None else inverse * like(weight, inverse))
+    if bias is not None:
+        y += like(bias, inverse)
+    if running_mean is not None:
+        move(running_mean, mean, momentum)
+    if running_var is not None:
+        move(running_var, squares / constant(n - 1, x.dtype), momentum)
+    return y, (centred, inverse)
 
 
-@batch_norm_on_device.vjp
-def batch_norm_on_device_vjp(g, x, weight, dims, eps, statistics, needs):
-    if statistics is None:
-        return batch_norm_vjp(g, x, weight, dims, eps, None, None, needs)
-    return launch(batch_norm_gradient, g, x, weight, statistics, dims)
+@batch_norm_.vjp
+@by_kernel(batch_norm_gradient)
+def batch_norm_vjp(g, x, weight, dims, eps, statistics, needs):
+    n = count(x.shape, dims)
+    if statistics is None:  # the gradient itself will be differentiated: its parts must be functions of x
+        inverse = rsqrt(var_(x, dims, n, True) + eps)
+        centred = x - mean_(x, dims, True)
+        along, level = sum_(g * centred, dims, True) * inverse, sum_(g, dims, True)
+        scale = inverse if weight is None else inverse * weight.reshape(inverse.shape)
+        x = (g - (centred * (along * inverse) + level) * (1 / n)) * scale
+        return x, along.reshape(-1), level.reshape(-1)
+    centred, inverse = statistics
+    along, level, x = product_total(g, centred, dims), total(g, dims), None
+    along *= inverse
+    if needs[0]:
+        share = constant(1 / n, g.dtype)
+        x = centred * (along * inverse * share)
+        x += level * share
+        xp.subtract(g, x, x)
+        x *= inverse if weight is None else inverse * like(weight, inverse)
+    return x, flat(along), flat(level)
 
+
+# ----------------------------------------------------------------------------------------------------------- layer norm
 
 LAYER_NORM = Kernel("layer_norm", REDUCE + r"""
 extern "C" __global__ void layer_norm(const T *x, const T *weight, const T *bias, T *y, T *normalised, T *inverse,
