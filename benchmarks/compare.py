@@ -2,11 +2,12 @@
 
 from benchmarks.report import read_json
 
-# what is compared: the key of a value, the key of its noise, what the column is called, the form of its numbers
+# what is compared: the key of a value, the key of its noise if it has one, what the column is called, its form
 TIME = ("microseconds", "spread", "us/step", ".1f")
 TO_NUMPY = ("ratio_to_numpy", "spread_to_numpy", "/ numpy", ".2f")
 TO_TORCH = ("ratio_to_torch", "spread_to_torch", "/ torch", ".2f")
 IMPORT = ("milliseconds", "spread", "ms", ".1f")
+MEMORY = ("megabytes", None, "MB", ".1f")
 
 
 def compare(old_path, new_path):
@@ -21,9 +22,13 @@ def compare(old_path, new_path):
                                    (TIME, TO_NUMPY, TO_TORCH))]  # fmt: skip
     if old["startup"] and new["startup"]:
         lines += ["", *changes("startup: import in a new process", old["startup"], new["startup"], (IMPORT,))]
+    for name, ways in old["memory"].items():
+        if name in new["memory"]:
+            lines += ["", *changes(f"memory: {name}", ways, new["memory"][name], (MEMORY,))]
     for path, here, there in ((old_path, old, new), (new_path, new, old)):
-        alone = [name for name in here["workloads"] if name not in there["workloads"]]
-        lines += [f"only in {path}: {', '.join(alone)}"] if alone else []
+        for kind, words in (("workloads", ""), ("memory", "the memory of ")):
+            alone = [name for name in here[kind] if name not in there[kind]]
+            lines += [f"only in {path}: {words}{', '.join(alone)}"] if alone else []
     lines += ["", "* more than the noise of both runs together (half the range of the middle half of their rounds)"]
     return "\n".join(lines)
 
@@ -51,9 +56,13 @@ def changes(title, old, new, columns):
 def change(old, new, column):
     """One value before and after, its change with a star where that is more than noise, and the noise of each run."""
     key, noise, _, form = column
-    if old[key] is None or new[key] is None or not old[key]:
+    if old[key] is None or new[key] is None:
         return " " * 41
-    relative = new[key] / old[key] - 1
-    star = "*" if abs(relative) > old[noise] + new[noise] else " "
-    noises = f"{old[noise]:.0%} {new[noise]:.0%}"
-    return f"{format(old[key], form):>12}{format(new[key], form):>9}{relative:>+9.1%}{star}{noises:>10}"
+    values = f"{format(old[key], form):>12}{format(new[key], form):>9}"
+    if not old[key]:
+        return f"{values:41}"
+    relative, star, noises = new[key] / old[key] - 1, " ", ""
+    if noise is not None:
+        star = "*" if abs(relative) > old[noise] + new[noise] else " "
+        noises = f"{old[noise]:.0%} {new[noise]:.0%}"
+    return f"{values}{relative:>+9.1%}{star}{noises:>10}"

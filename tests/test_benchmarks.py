@@ -14,6 +14,7 @@ import pytest
 
 import minigrad as mg
 from benchmarks import footprint, images, peers, report, runner, startup
+from benchmarks.compare import compare
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
 from minigrad import cpu
@@ -214,6 +215,52 @@ def test_targets_are_those_of_one_thread(monkeypatch):
     told = runner.table("names-mlp", on_one)
     assert [told.count(f"(<= {target})") for target in (1.7, 1.15)] == [1, 1]  # eager and compiled, no line but minigrad's
     assert "<=" not in runner.table("names-mlp", on_two)
+
+
+def way(microseconds, **more):
+    ratios = {f"{what}_to_{other}": None for what in ("ratio", "spread") for other in ("torch", "numpy", "limit")}
+    return {"microseconds": microseconds, "spread": 0.02, "forward": 1.0, "backward": None, "update": 0.5, **ratios, **more}
+
+
+def memory(**ways):
+    return {"net": {name: {"megabytes": mb, "ratio_to_torch": None, "ratio_to_limit": 1.5} for name, mb in ways.items()}}
+
+
+def a_report(**parts):
+    known = {"format": report.FORMAT, "machine": report.machine(1, ()), "rounds": 40, "startup": {}}
+    return {**known, **{name: parts.get(name, {}) for name in ("workloads", "memory")}}
+
+
+def test_two_reports_are_compared(tmp_path):
+    old, new = str(tmp_path / "old.json"), str(tmp_path / "new.json")
+
+    def record(**ways):
+        return {"title": "a net", "targets": {}, "ways": ways}
+
+    before = {"net": record(ours=way(100.0), torch=way(200.0), gone=way(1.0)), "other": record()}
+    report.write_json(old, a_report(workloads=before, memory=memory(ours=10.0, limit=0.0)))
+    ratios = {"ratio_to_numpy": 0.5, "spread_to_numpy": 0.1}
+    after = {"net": record(ours=way(120.0, **ratios), torch=way(203.0))}
+    report.write_json(new, a_report(workloads=after, memory=memory(ours=5.0, limit=0.0)))
+    lines = [line.split() for line in compare(old, new).splitlines()]
+    assert ["ours", "100.0", "120.0", "+20.0%*", "2%", "2%"] in lines  # beyond the noise of both
+    assert ["torch", "200.0", "203.0", "+1.5%", "2%", "2%"] in lines  # within it
+    assert ["gone", "gone"] in lines and ["only", "in", f"{old}:", "other"] in lines
+    assert ["ours", "10.0", "5.0", "-50.0%"] in lines and ["limit", "0.0", "0.0"] in lines
+    finished = run("compare", old, new)
+    assert finished.returncode == 0 and finished.stdout == compare(old, new) + "\n"
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("{", "damaged, or no JSON"), ("[]", "not a report of these benchmarks"),
+    (json.dumps({"format": report.FORMAT, "rounds": 1}), "the report lacks 'machine'"),
+    (json.dumps(a_report(workloads={"net": {"title": "a net", "targets": {}, "ways": {"ours": way("1")}}})), "is '1'"),
+])  # fmt: skip
+def test_what_is_no_report_is_refused(tmp_path, text, reason):
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    finished = run("compare", str(path), str(path))
+    assert finished.returncode == 1 and f"error: {path}: " in finished.stderr and reason in finished.stderr
 
 
 @pytest.mark.parametrize(
