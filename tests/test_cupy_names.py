@@ -8,12 +8,14 @@ import inspect
 import re
 from functools import cache, reduce
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import minigrad
 from minigrad import Tensor
+from minigrad.backend import structure
 
 cupy = pytest.importorskip("cupy")
 pytestmark = pytest.mark.skipif(hasattr(cupy, "traffic"), reason="CuPy itself is not in this environment")
@@ -117,6 +119,17 @@ def test_methods_and_their_arguments():
             wrong[place] = call.func.attr, sorted(names - known[0])
     assert looked_at > 200
     assert wrong == {}
+
+
+@pytest.mark.parametrize("argument", [7, True, 0.5, np.float32(1), np.int32(1), structure([1, 2, 3], 480)])
+def test_arguments_of_kernels(argument):
+    """CuPy takes arguments apart before it asks for a launch, which is what fails where there is no GPU, or no kernel."""
+    function = cupy.cuda.function.Function
+    no_kernel, no_stream = function.__new__(function), SimpleNamespace(ptr=0)
+    with pytest.raises((cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)):
+        no_kernel((1,), (1,), (argument,), stream=no_stream)
+    with pytest.raises(TypeError, match="size one"):
+        no_kernel((1,), (1,), (argument, np.zeros(2)), stream=no_stream)
 
 
 @pytest.mark.parametrize(("source", "wrong"), [
