@@ -19,6 +19,8 @@ from .layout import images
 from .lowering import blocks_of, inside
 from .reduce import sum_
 
+SEVERAL = 8  # blocks of images from which on they are lowered and multiplied in threads of their own
+
 
 class Geometry(NamedTuple):
     """How a kernel slides: at its position k, output o meets the pixel stride * o + dilation * k - padding.
@@ -76,7 +78,8 @@ def conv_weight_(d, x, kernel, geometry):
     if lowerable(x, d, kernel):
         return launch(conv_weight_by_columns, d, x, kernel, geometry)
     groups = geometry.groups
-    blocks = lowered(x, groups, kernel, geometry.start, geometry.stride, geometry.dilation, d.shape[2:])
+    moves = kernel, geometry.start, geometry.stride, geometry.dilation, d.shape[2:]
+    blocks = blocks_of(x.shape, x.itemsize, groups, *moves)
     x, d = inside(x, groups), inside(d, groups)
     w = xp.zeros((groups, d.shape[2], math.prod(kernel) * x.shape[2]), d.dtype)
 
@@ -258,14 +261,11 @@ def grouped(w, groups):
 
 
 def in_threads(work, blocks):
-    """The results of `work` on shares of the blocks, at the same time where a CPU computes."""
-    return [work(blocks)] if on_gpu else cpu.in_parallel(work, blocks)
+    """The results of `work` on shares of the blocks: many blocks in as many threads, a few leave those to BLAS.
 
-
-def lowered(x, groups, kernel, start, stride, dilation, size):
-    """The blocks in which images are lowered."""
-    threads = 1 if on_gpu else cpu.threads
-    return blocks_of(x.shape, x.itemsize, groups, kernel, start, stride, dilation, size, threads)
+    To wake a thread takes as long as a small product, and threads that only wait for the next product are quicker there.
+    """
+    return [work(blocks)] if on_gpu or len(blocks) < SEVERAL else cpu.in_parallel(work, blocks)
 
 
 def correlate(x, filters, bias, start, stride, dilation):
@@ -285,7 +285,8 @@ def correlate(x, filters, bias, start, stride, dilation):
     top = min(first for _, first, _ in filters)
     height = max(first - top + w.shape[3] for w, first, _ in filters)
     size = max(y.shape[2] for _, _, y in filters), *filters[0][2].shape[3:]
-    blocks = lowered(x, groups, (height, *kernel), (top, *start), stride, dilation, size)
+    moves = (height, *kernel), (top, *start), stride, dilation, size
+    blocks = blocks_of(x.shape, x.itemsize, groups, *moves)
     x, layers = inside(x, groups), []
     for w, first, y in filters:
         matrix = w.transpose(0, 1, *range(3, w.ndim), 2).reshape(groups, w.shape[1], -1)

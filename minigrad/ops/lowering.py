@@ -104,7 +104,7 @@ class Block(NamedTuple):
 
 
 @functools.lru_cache(512)
-def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size, threads):
+def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size):
     """The blocks for images of a shape (N, C, *space); output o meets the pixel stride * o + dilation * k + start."""
     n, channels, *space = shape
     channels, dims = channels // groups, len(size) - 1
@@ -114,7 +114,7 @@ def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size, th
     everything = groups * step * lines * math.prod(size) * n * itemsize
     if not everything:
         return []
-    count = max(-(-everything // BLOCK_BYTES), threads if everything > BLOCK_BYTES // 16 else 1)
+    count = -(-everything // BLOCK_BYTES)
     portions = split(n, min(count, n // (MANY // 2)) if n >= MANY else 1)
     last = [*range(dims + 1)]  # the dimensions (*size, images)
     outer = last[-1:] if n < ENOUGH else last[:-1] if n >= MANY else []
