@@ -61,7 +61,8 @@ def run_workload(name, rounds, missing=(), threads=1):
     losses = check(name, workload, problem, trainers, min(CHECK_STEPS, max(5, rounds // 2)))
     turns = measure(trainers, rounds)
     seconds = {label: [total for total, _ in turns[label]] for label in trainers}
-    record = {"title": workload.title, "targets": workload.targets if threads == 1 else {}, "ways": {}}
+    targets = {1: workload.targets, 2: workload.targets_of_two}.get(threads, {})
+    record = {"title": workload.title, "targets": targets, "ways": {}}
     for label in trainers:
         phases = [phases for _, phases in turns[label] if phases]
         middle = 1e6 * statistics.median(seconds[label])

@@ -12,9 +12,12 @@ TURN_SECONDS = 0.01  # short, so that a disturbance spoils few turns and the med
 def turn(trainer, steps):
     """Seconds per step over some steps, and those of each phase where the way has phases.
 
-    Reading the last loss waits for a device that runs behind.
+    A step before them is not timed: it pays for what the turn of another way left in the caches, and on the cores, where
+    threads that have nothing to do keep looking for work for a while. Reading the last loss waits for a device that runs
+    behind.
     """
     clock = time.perf_counter
+    trainer.step(trainer.draw()).item()
     start = clock()
     if trainer.phases is None:
         for _ in range(steps):

@@ -1,7 +1,7 @@
 """What a benchmark is made of; a family of workloads is one file that calls `register`."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
@@ -136,6 +136,7 @@ class Workload:
     problem: Callable[[], Any]  # has .examples and .batch, both counts
     ways: dict[str, Way]
     targets: dict[str, float]  # largest ratios wanted at one thread: to "torch", to "limit", of "compiled" to the limit
+    targets_of_two: dict[str, float] = field(default_factory=dict)  # the same at two threads
 
 
 WORKLOADS: dict[str, Workload] = {}
