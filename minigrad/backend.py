@@ -132,7 +132,7 @@ def unique(array, **options):
     return found
 
 
-_constants = {}
+_constants = collections.defaultdict(dict)  # by dtype, then by number
 
 
 def constant(value, dtype):
@@ -141,16 +141,17 @@ def constant(value, dtype):
     NumPy converts a Python float anew at every call, which costs three times the multiplication of a small array: a
     0-d array of the right dtype is kept instead. For CuPy it is a scalar, which goes to a kernel by value.
     """
-    key = value, dtype
-    array = _constants.get(key)
-    if array is None:
-        with np.errstate(all="ignore"):  # a number that does not fit wraps around or is infinite, as torch has it
-            array = np.array(value).astype(dtype)
-        array = array[()] if on_gpu else array
-        if value:  # 0.0 and -0.0 are the same key
-            if len(_constants) >= 4096:
-                _constants.clear()
-            _constants[key] = array
+    try:
+        return _constants[dtype][value]
+    except KeyError:
+        known = _constants[dtype]
+    with np.errstate(all="ignore"):  # a number that does not fit wraps around or is infinite, as torch has it
+        array = np.array(value).astype(dtype)
+    array = array[()] if on_gpu else array
+    if value:  # 0.0 and -0.0 are the same key
+        if len(known) >= 1024:
+            known.clear()
+        known[value] = array
     return array
 
 
