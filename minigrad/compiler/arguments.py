@@ -6,11 +6,11 @@ from .surroundings import SCALARS
 
 def kind_of(x):
     """What a recording is for: arrays of this layout, these numbers, these objects."""
+    if x.__class__ is tuple or x.__class__ is list:
+        return (x.__class__, *map(kind_of, x))
     if isinstance(x, Variable):
         array = x.array
         return (array.shape, array.strides, array.dtype) if x.node is None else id(x)
-    if x.__class__ in (tuple, list):
-        return (x.__class__, *map(kind_of, x))
     if x.__class__ is dict:
         return (dict, *((name, kind_of(y)) for name, y in x.items()))
     return x.__class__, repr(x) if isinstance(x, SCALARS) else id(x)  # 0.0 is not -0.0

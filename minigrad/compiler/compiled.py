@@ -75,7 +75,7 @@ class Compiled:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args, **kwargs):
-        if not self.busy.acquire(blocking=False):  # inside of itself, or in another thread: its arrays are in use
+        if not self.busy.acquire(False):  # inside of itself, or in another thread: its arrays are in use
             return self.as_it_is(args, kwargs)
         try:
             return self.call(args, kwargs)
@@ -184,7 +184,7 @@ class Compiled:
             known.carried = carried
             del recorder, result, outcome, before, leaves, gradients
             result = found.hand_out()
-            found.held = found.owners()
+            found.owned = found.owners()
         else:
             known.carried, known.traces = carried, [*known.traces[1 - ATTEMPTS :], recorder.trace]
             if len(known.traces) == ATTEMPTS:

@@ -1,6 +1,7 @@
 """A recording: a list of calls, what must be as it was for them to be right, and where their results go."""
 
 import contextlib
+import itertools
 import operator
 import sys
 
@@ -13,6 +14,8 @@ from .surroundings import Places
 from .traced import layout, slot
 
 GRADIENT = "a gradient", "there", "not"
+MEMORY = "the memory of a tensor", "one array", "another"
+HELD = MEMORY, ("requires_grad or the history of a tensor", "what it was", "another"), GRADIENT
 NOTHING = contextlib.nullcontext()
 get_array, get_node, get_gradient = slot.__get__, Variable.node.__get__, Node.grad.__get__
 
@@ -66,7 +69,7 @@ class Recording:
 
     def __init__(self, recorder, before, inputs, carried, gradients, result, copies):
         self.before, self.inputs, self.carried = before, inputs, carried
-        self.same, self.gradients = split([(node, g) for node, g, was_read, _, _ in gradients if was_read])
+        self.same = [node for node, _, was_read, _, _ in gradients if was_read]
         self.others, self.absent = split([(node, g is None) for node, g, was_read, _, _ in gradients if not was_read])
         self.result, self.copies, self.errors = result, copies, recorder.errors
         self.replaced = {c.key: c for c in carried}
@@ -74,8 +77,8 @@ class Recording:
         self.watched, self.changes = Places(before.watched, before.watched_containers), surroundings.changes
         changing = {id(c.before) for c in carried} | {id(get_array(c.tensor)) for c in carried}
         self.tensors = [x for x in before.tensors.values() if id(get_array(x)) not in changing]
-        self.arrays, self.nodes = [*map(get_array, self.tensors)], [*map(get_node, self.tensors)]
-        self.hooks = [*map(hooks_of, self.nodes)]
+        self.nodes = [*map(get_node, self.tensors)]
+        self.held, self.hooks = [*self.holdings()], [*map(hooks_of, self.nodes)]
         self.made = [g for _, _, _, g, made in gradients if made]
         self.new_gradients = [(node, g, made) for node, before, _, g, made in gradients
                               if g is not before or node in recorder.handed]  # fmt: skip
@@ -103,18 +106,20 @@ class Recording:
             if self.hooks != [*map(hooks_of, self.nodes)]:
                 return "hooks of tensors", "what they were", "others"
             self.changes = surroundings.changes
-        if not all(map(operator.is_, map(get_array, self.tensors), self.arrays)):
-            return "the memory of a tensor", "one array", "another"
-        if not all(map(operator.is_, map(get_node, self.tensors), self.nodes)):
-            return "requires_grad or the history of a tensor", "what it was", "another"
+        if not all(map(operator.is_, self.holdings(), self.held)):
+            first = next(i for i, (now, then) in enumerate(zip(self.holdings(), self.held)) if now is not then)
+            return HELD[min(first // len(self.tensors), 2)] if self.tensors else GRADIENT
         if self.mode != (mode.enabled, NUMBERS[float]):
             return "grad mode or default dtype", self.mode, (mode.enabled, NUMBERS[float])
         for carried in self.carried:
             if carried.place is None and layout(carried.array()) != layout(carried.before):
                 return "the layout of a tensor", "one", "another"
-        if not all(map(operator.is_, map(get_gradient, self.same), self.gradients)):
-            return GRADIENT
         return GRADIENT if [g is None for g in map(get_gradient, self.others)] != self.absent else None
+
+    def holdings(self):
+        """What the tensors that the function can reach hold: arrays, nodes, and those gradients that it reads."""
+        tensors = self.tensors
+        return itertools.chain(map(get_array, tensors), map(get_node, tensors), map(get_gradient, self.same))
 
     def owners(self):
         """How many hold each gradient that the calls write, and its array."""
@@ -122,7 +127,7 @@ class Recording:
 
     def is_kept(self):
         """Whether somebody keeps a gradient of the call before, which a replay would overwrite."""
-        return not self.copies and any(map(operator.gt, self.owners(), self.held))
+        return not self.copies and any(map(operator.gt, self.owners(), self.owned))
 
     def replay(self, tensors):
         """Make the calls; raises Undone, with everything as before, where a value leads another way."""

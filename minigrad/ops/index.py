@@ -110,10 +110,11 @@ def add_rows(g, index, size):
     if fusible(g) and readable(index):
         return launch(add_rows_kernel, g, index, size)
     if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f":
-        return one_hot(index, size[0], g.dtype).T.dot(g).reshape(size)
-    x = xp.zeros((size[0], g.shape[1]), g.dtype)
-    scatter_add(x, index, g)
-    return x.reshape(size)
+        x = one_hot(index, size[0], g.dtype).T.dot(g)
+    else:
+        x = xp.zeros((size[0], g.shape[1]), g.dtype)
+        scatter_add(x, index, g)
+    return x if len(size) == 2 else x.reshape(size)  # not a view of itself, which a leaf would copy
 
 
 rows.vjp(lambda g, index, shape: add_rows(g, index, shape))
