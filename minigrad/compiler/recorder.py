@@ -305,8 +305,10 @@ def digest(array):
 
 
 def release(array):
-    """Free the memory of an array that nobody will read, though somebody may still hold it: with its copy it would be the
-    most that a training step ever needs at once."""
+    """Free the memory of a large array that nobody will read any more, though somebody may still hold it.
+
+    Together with its copy it could be more than a training step ever needs at once.
+    """
     if array.base is None and array.flags.forc and array.nbytes > LARGE:
         array.resize(0, refcheck=False)
         give_back_freed_memory()
