@@ -11,6 +11,7 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 from minigrad import cpu, optim
+from minigrad.ops import lowering
 
 from . import Row
 
@@ -26,6 +27,18 @@ def operations_in(threads):
         yield
     finally:
         mg.set_num_threads(before)
+
+
+@contextmanager
+def small_blocks(size=1 << 14):
+    """Let convolutions of a few images have so many blocks that they use several threads themselves."""
+    before, lowering.BLOCK_BYTES = lowering.BLOCK_BYTES, size
+    lowering.blocks_of.cache_clear()
+    try:
+        yield
+    finally:
+        lowering.BLOCK_BYTES = before
+        lowering.blocks_of.cache_clear()
 
 
 @contextmanager
@@ -65,7 +78,6 @@ def at_once(works):
 
 
 def convolutional(generator):
-    """Images enough for one convolution to use several threads itself."""
     layers = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(4), nn.Conv2d(4, 8, 3), nn.ReLU()]
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
     return model, mg.randn(64, 1, 28, 28, generator=generator), mg.randint(0, 10, (64,), generator=generator)
@@ -135,11 +147,12 @@ def models(steps):
 
 def split(steps):
     """The same for convolutions that use several threads themselves, to within rounding; how many."""
-    with operations_in(2):
+    with operations_in(2), small_blocks():
         alone = [trained(convolutional, seed, steps)[0] for seed in range(COUNT)]
         together = at_once([lambda seed=seed: trained(convolutional, seed, steps)[0] for seed in range(COUNT)])
         for a, b in zip(alone, together, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4)
+        assert cpu.pool is not None, "no convolution used threads of its own"
         assert cpu.blas is None or cpu.blas[0]() == 2, "BLAS did not get its threads back"
     return COUNT
 
