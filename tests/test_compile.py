@@ -25,11 +25,12 @@ from families import REFERENCE
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
-from minigrad import autograd, backend
+from minigrad import autograd, backend, cpu
 from minigrad.backend import on_gpu
 from minigrad.compiler import Compiled, exchange, recorder, traced
 from minigrad.compiler.arena import Arena
 from minigrad.compiler.recording import Recording
+from tests.reliability import threads
 
 VOCABULARY = 11
 
@@ -237,6 +238,13 @@ TRAINING = {
 @pytest.mark.parametrize("name", TRAINING)
 def test_training_is_the_same_to_the_bit(name, counts):
     check(TRAINING[name])
+    assert counts["replay"] >= 46
+
+
+def test_convolutions_in_threads_are_the_same_to_the_bit(counts):
+    with threads.operations_in(2), threads.small_blocks(1 << 10):
+        check(by_modules(conv, lambda: mg.randn(60, 1, 20, 20), 5))  # whose rows of outputs make 10 blocks
+        assert on_gpu or cpu.pool is not None
     assert counts["replay"] >= 46
 
 
