@@ -23,9 +23,9 @@ from pathlib import Path
 os.environ["MINIGRAD_BACKEND"] = "numpy"  # of this process, which computes nothing: a GPU that is missing ends it politely
 
 from benchmarks.gpu import parity, steps  # noqa: E402  (they import minigrad)
-from benchmarks.report import machine  # noqa: E402
-from minigrad.backend import use  # noqa: E402
-from minigrad.serialization import write_atomically  # noqa: E402
+from benchmarks.report import machine  # noqa: E402  (as above)
+from minigrad.backend import use  # noqa: E402  (as above)
+from minigrad.serialization import write_atomically  # noqa: E402  (as above)
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "benchmarks" / "results" / "gpu.md"

@@ -76,10 +76,6 @@ def hand_over(gradients):
         leaf.grad = g
 
 
-def bits_of(array):
-    return array.view(f"u{array.itemsize}")
-
-
 def operands(raw, out):
     """Small numbers beside arrays of one dtype as 0-d arrays of it, which NumPy need not convert at every call."""
     dtypes = {x.dtype for x in raw if isinstance(x, Array)} | ({out.dtype} if out.__class__ is Traced else set())

@@ -27,7 +27,7 @@ class SGD(Optimizer):
         })  # fmt: skip
 
     def update(self, group):
-        lr, momentum, rate = float(group["lr"]), group["momentum"], None
+        lr, momentum = float(group["lr"]), group["momentum"]
         left = together.sgd(self, group, lr) if ENABLED else None
         for p, x, g in self.gradients(group, group["weight_decay"], left):
             if momentum:
@@ -40,6 +40,4 @@ class SGD(Optimizer):
                     v *= constant(momentum, x.dtype)
                     v += g * constant(1 - group["dampening"], x.dtype)
                 g = g + v * constant(momentum, x.dtype) if group["nesterov"] else v
-            if rate is None or rate.dtype is not x.dtype:
-                rate = constant(lr, x.dtype)
-            x -= g * rate
+            x -= g * constant(lr, x.dtype)

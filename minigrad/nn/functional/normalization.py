@@ -32,7 +32,7 @@ def batch_norm(
     if x.ndim < 2:
         raise IndexError(f"batch_norm: expected an input of 2 dimensions or more, got shape {x.shape}")
     check(x, "batch_norm", weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
-    dims, size, n = channels(x.shape)
+    dims, _, n = channels(x.shape)
     if not training:
         return by_running(input, running_mean, running_var, weight, bias, eps, "batch_norm")
     if n == 1:
