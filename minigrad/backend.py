@@ -177,12 +177,12 @@ def range_watched():
 
 def any_true(x):
     """Whether a value is not 0; a GPU is not asked, as that would mean to wait for it."""
-    return not on_gpu and np.count_nonzero(x) > 0
+    return not on_gpu and bool(np.count_nonzero(x))
 
 
 def any_zero(x):
     """Whether a value is 0; a GPU is not asked either."""
-    return not on_gpu and np.count_nonzero(x) < x.size
+    return not on_gpu and bool(np.count_nonzero(x) < x.size)
 
 
 def error_actions():

@@ -27,6 +27,7 @@ from .calls import (
     LARGE,
     STABLE,
     Draw,
+    bits_of,
     check,
     hand_over,
     must_fail,
@@ -296,10 +297,6 @@ class Recorder:
         """[(leaf, gradient)] of the leaves that were used, where the gradient was made here or is none."""
         leaves = {tensor.node: tensor.node.grad for tensor, _ in self.read.values() if isinstance(tensor.node, Leaf)}
         return [(leaf, g) for leaf, g in leaves.items() if g is None or id(g) in self.made]
-
-
-def bits_of(array):
-    return array.view(f"u{array.itemsize}")
 
 
 def digest(array):

@@ -98,15 +98,14 @@ class Optimizer:
         g is negated for a group that maximises, and has the derivative of weight_decay / 2 * x^2 added. `params`: those
         of the group that are left to update, by default all.
         """
-        params, maximize = group["params"] if params is None else params, group["maximize"]
+        params = group["params"] if params is None else params
         found = [(p, p.array, grad.array) for p in params if (grad := p.grad) is not None]
         changed(*[p for p, _, _ in found])
-        for p, x, g in found:
-            if maximize:
-                g = -g
-            if weight_decay:
-                g = g + x * constant(weight_decay, x.dtype)
-            yield p, x, g
+        if group["maximize"]:
+            found = ((p, x, -g) for p, x, g in found)
+        if weight_decay:
+            found = ((p, x, g + x * constant(weight_decay, x.dtype)) for p, x, g in found)
+        return found
 
     def remembered(self, group):
         """Names of the tensors that a state has, beside the number of its "step"; none where a state may be empty."""
