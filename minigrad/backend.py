@@ -252,6 +252,12 @@ def tanh_gradient(g, y):
     return xp.multiply(g, t, t)
 
 
+def relu_gradient(g, y):
+    """g * (y != 0), so that NaN passes it on, in one new array."""
+    t = xp.not_equal(y, constant(0, y.dtype), xp.empty_like(g))
+    return xp.multiply(t, g, t)
+
+
 def expanded(x, shape):
     """`broadcast_to`, but writable; NumPy's own is not, and takes ten times as long as the view that it makes."""
     if on_gpu:

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from ..backend import strided, xp
+from ..cpu import give_back_freed_memory
 
 ALIGNMENT = 64  # bytes at a multiple of which results begin, as a cache line does
 
@@ -19,7 +20,10 @@ class Arena:
 
     def __init__(self, plan=None):
         self.places, size = plan or ({}, 0)
-        self.planned, self.block = plan is not None, xp.empty(size, "u1")
+        self.planned = plan is not None
+        if self.planned:
+            give_back_freed_memory()  # of the recording before: its pieces would lie beside the one block of this one
+        self.block = xp.empty(size, "u1")
         self.clock = itertools.count()
         self.lives = []  # [bytes, time of the first use, time of the last or None], by number
         self.used = {}  # {number: (first byte, last byte)} of those in the block now

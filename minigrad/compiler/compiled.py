@@ -52,7 +52,7 @@ class Kind:
     """What is known of calls with one kind of arguments."""
 
     def __init__(self):
-        self.recordings, self.traces, self.carried, self.settings, self.plan, self.words = [], [], {}, [], None, {}
+        self.recordings, self.traces, self.carried, self.settings, self.plan = [], [], {}, [], None
         self.failures, self.detours, self.refused = 0, 0, None
 
     def refuse(self, problem):
@@ -159,9 +159,9 @@ class Compiled:
         roots = ("", self.function), ("argument ", args), ("argument ", kwargs)
         before = Surroundings(*roots, settings=known.settings)
         leaves = {x.node: x.node.grad for x in before.tensors.values() if isinstance(x.node, Leaf)}
-        with Recorder(drawn, known.plan, known.words) as recorder:
+        with Recorder(drawn, known.plan, known.traces[-1] if known.traces else ()) as recorder:
             result = mapped(detached, self.function(*args, **kwargs))
-            recorder.trace.append(recorder.aside(described, mapped(get_array, result)))
+            recorder.say(recorder.aside(described, mapped(get_array, result)))
         made = {id(x) for x in recorder.survivors}
         gradients = [(node, g, id(g) in recorder.read, node.grad, id(node.grad) in made and node.grad is not g)
                      for node, g in leaves.items()]  # fmt: skip

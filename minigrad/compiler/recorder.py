@@ -38,7 +38,7 @@ from .calls import (
     written,
 )
 from .exchange import exchange
-from .traced import UFUNC, Memory, Traced, is_view, layout, plain, slot
+from .traced import UFUNC, Memory, Traced, is_view, plain, slot
 
 SCALARS = bool, int, float, complex, str
 
@@ -81,15 +81,15 @@ class Recorder:
     """Notes down what happens inside a `with` block; `drawn` are random numbers to hand out first, in order.
 
     `plan`: of the Arena of an earlier recording; without one, no calls are kept, as they would keep their arrays.
-    `words`: of earlier recordings, for their traces to share.
+    `before`: the trace of an earlier recording, whose words this one shares where they are the same.
 
     `calls`: the list. `trace`: the same in words that can be compared. `read`: {id: (tensor, array)} of the tensors from
     before whose numbers were used. `made`: tensors that got an array here. `guards`, `writes`, `draws`: places in the
     list of calls that may raise Changed, of calls that write to memory from before, and of draws.
     """
 
-    def __init__(self, drawn=(), plan=None, words=None):
-        self.arena, self.words = Arena(plan), {} if words is None else words
+    def __init__(self, drawn=(), plan=None, before=()):
+        self.arena, self.before = Arena(plan), before
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
         self.outer, self.memories = {}, 0
@@ -97,17 +97,17 @@ class Recorder:
         self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, error_actions()
         self.thread, self.ctrl_c = threading.get_ident(), CtrlC(Recorder.__exit__, Memory.__del__)
 
-    def same(self, words):
-        """An equal object from before, so that what is said often is kept once."""
-        return self.words.setdefault(words, words)
+    def say(self, words):
+        """Add to the trace."""
+        place = len(self.trace)
+        known = self.before[place] if place < len(self.before) else None
+        self.trace.append(known if known == words else words)
 
     def note(self, problem):
         """Remember the first thing that cannot be replayed."""
         self.problem = self.problem or problem
 
     def __enter__(self):
-        if self.arena.planned:
-            give_back_freed_memory()  # of the recording before: its pieces would lie beside the one block of this one
         self.ctrl_c.start()
         self.exchange = exchange()
         try:
@@ -180,7 +180,7 @@ class Recorder:
         inputs = [] if receiver is None else [receiver]
         raw, options = plain(args, inputs), plain(kwargs, inputs)
         name = function.__name__
-        self.trace.append((name, *self.aside(described, (receiver, args, kwargs))))
+        self.say(name + self.aside(described, (receiver, args, kwargs)))
         self.follow_errors()
         out = kwargs.get("out")
         if isinstance(function, UFUNC):
@@ -272,7 +272,7 @@ class Recorder:
 
     def draw(self, method, generator, *args, **kwargs):
         """Random numbers, drawn anew at every replay."""
-        self.trace.append((method.__name__, *self.aside(described, (args, kwargs))))
+        self.say(method.__name__ + self.aside(described, (args, kwargs)))
         raw, options, place = plain(args, []), plain(kwargs, []), len(self.calls)
         numbers = self.drawn.pop(0) if self.drawn else self.aside(method, generator, *raw, **options)
         out = xp.array(numbers)
@@ -284,7 +284,7 @@ class Recorder:
 
     def as_it_is(self, method, owner, *args, **kwargs):
         """A method that changes state of Python's, such as an optimiser's step: called itself at every replay."""
-        self.trace.append((method.__qualname__, id(owner)))
+        self.say(f"{method.__qualname__}({id(owner)})")
         if args or kwargs:
             self.note(f"{method.__qualname__} has arguments")
         self.opaque.append(len(self.calls))
@@ -318,12 +318,12 @@ def described(x):
     """An argument in words that are equal where two recordings did the same."""
     if x.__class__ is Traced:
         start = address(x.raw) - address(x.memory.array) if x.raw.size else 0
-        values = hash(to_numpy(x.raw).tobytes()) if x.memory.constant else None
-        found = x.memory.number, start, traced.recorder.same(layout(x.raw)), values
-    elif isinstance(x, (tuple, list)):
-        found = tuple(map(described, x))
-    elif x.__class__ is dict:
-        found = tuple((key, described(y)) for key, y in x.items())
-    else:
-        found = x.__class__, repr(x)
-    return traced.recorder.same(found)
+        words = f"array {x.memory.number} from {start}: {x.raw.dtype} {x.raw.shape}"
+        if not x.raw.flags.c_contiguous:
+            words += f" {x.raw.strides}"
+        return f"{words} {hash(to_numpy(x.raw).tobytes())}" if x.memory.constant else words
+    if isinstance(x, (tuple, list)):
+        return f"({', '.join(map(described, x))})"
+    if x.__class__ is dict:
+        return f"{{{', '.join(f'{key}: {described(y)}' for key, y in x.items())}}}"
+    return repr(x)

@@ -68,7 +68,7 @@ class Recording:
     """
 
     def __init__(self, recorder, before, inputs, carried, gradients, result, copies):
-        self.before, self.inputs, self.carried = before, inputs, carried
+        self.inputs, self.carried = inputs, carried
         self.same = [node for node, _, was_read, _, _ in gradients if was_read]
         self.others, self.absent = split([(node, g is None) for node, g, was_read, _, _ in gradients if not was_read])
         self.result, self.copies, self.errors = result, copies, recorder.errors

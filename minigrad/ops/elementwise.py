@@ -4,7 +4,7 @@ import builtins
 import math
 
 from ..autograd import Variable, primitive, wrap
-from ..backend import NUMBERS, Array, item, kind_of, nonzero, overflow_expected, rectified, tanh_gradient, xp
+from ..backend import NUMBERS, Array, item, kind_of, nonzero, overflow_expected, rectified, relu_gradient, tanh_gradient, xp
 from ..kernels import fused
 from .comparison import isfinite, isnan
 from .operands import as_dtype, binary, boolean, broadcasting, fitting, operand, raw_of, result_type, sum_to, unary
@@ -520,7 +520,7 @@ def relu(x):
 @relu.vjp
 @fused("T g, T y", "T x", "x = g * (T)(y != 0)")
 def relu_vjp(g, y):
-    return g * (y != 0)  # so that NaN passes it on
+    return relu_gradient(g, y) if y.__class__ is Array and y.ndim else g * (y != 0)
 
 
 @primitive(undo_broadcast=sum_to)
