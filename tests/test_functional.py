@@ -3,6 +3,7 @@
 import importlib
 import math
 import runpy
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import pytest
 from gradients import check_gradients
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import only_on_the_cpu
 from parity import assert_same, derivatives, error_of, numbers, stored_results
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad.autograd import parameters_of
+from minigrad.nn.functional import activation
+from minigrad.ops.elementwise import relu_vjp
 
 REFERENCE = Path(__file__).parent / "reference"
 made_by = runpy.run_path(str(REFERENCE / "make_functional.py"))
@@ -36,6 +41,25 @@ def tolerance(name):
 
 
 # ------------------------------------------------------------------------------------- values and derivatives
+
+
+@only_on_the_cpu
+@pytest.mark.parametrize(
+    "function, most",
+    [(activation.gelu_vjp, 1.5), (activation.gelu_by_tanh_vjp, 1.5), (activation.gelu_.rule.forward, 1.5), (relu_vjp, 1.1)],
+)
+def test_activations_of_many_numbers_take_little_memory_beside_their_result(function, most):
+    """In blocks they give the same to the bit as all at once; arrays in another order of memory are no exception."""
+    arrays = np.random.default_rng(0).standard_normal((2, 3, 4 * activation.BLOCK + 7), np.float32)
+    arrays = arrays[: len(parameters_of(function))]
+    tracemalloc.start()
+    try:
+        result = function(*arrays)
+        assert tracemalloc.get_traced_memory()[1] < most * result.nbytes
+    finally:
+        tracemalloc.stop()
+    columns = [x.T.copy() for x in arrays]
+    assert np.array_equal(result, function(*(x.T for x in columns)))
 
 
 @pytest.mark.parametrize("name", CASES)
