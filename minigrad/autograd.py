@@ -236,7 +236,7 @@ class Rule:
         self.asked = []  # (input, or None where it is one function for all, numbers of the slots that its vjp takes)
         self.differentiable = False
         self.keep_alone = None  # whether to keep (y, x) where the first input alone is a Tensor
-        self.plans, self.unused = {}, {}  # see `plan` and `drop`
+        self.plans, self.keepers = {}, {}  # see `plan` and `keeper`
 
     def refuse(self, g, shape):
         raise RuntimeError(f"{self.name}: a vjp returned a gradient of shape {tuple(g.shape)}, expected {tuple(shape)}")
@@ -257,11 +257,15 @@ class Rule:
         plan = self.plans[wanted] = tuple(i in asked for i in range(len(self.slots)))
         return plan
 
-    def drop(self, wanted, n):
-        """What a node need not keep, by place, of n inputs: the bits of `wanted` say whose gradients may be asked for."""
+    def keeper(self, wanted, n):
+        """A function that takes out of (y, *n inputs, shape, *extras, None) what a node keeps, and None for the others.
+
+        The bits of `wanted` say of which inputs the gradients may be asked for.
+        """
         plan = self.plan(tuple([wanted >> i & 1 == 1 for i in range(wanted.bit_length())]))
-        drops = self.unused[wanted, n] = tuple([i for i in range(n + 2 + self.extras) if not (i < len(plan) and plan[i])])
-        return drops
+        places = [i if i < len(plan) and plan[i] else -1 for i in range(n + 2 + self.extras)]
+        keeper = self.keepers[wanted, n] = operator.itemgetter(*places)
+        return keeper
 
     def declare(self, i, function):
         """Add the vjp of input `i`, or of all inputs if it takes `needs`."""
@@ -271,7 +275,7 @@ class Rule:
         else:
             self.vjps.append((i, function, slots[0] if len(slots) == 1 else picker(slots) if slots else None))
         self.asked.append((i, slots))
-        self.differentiable, self.plans, self.unused = True, {}, {}
+        self.differentiable, self.plans, self.keepers = True, {}, {}
         self.keep_alone = self.plan((True,))[:2]
 
 
@@ -346,7 +350,7 @@ def several_inputs(rule):
 
     def call(*args):
         n = len(args)
-        arrays, parents, versions, wanted = list(args), [None] * n, [None] * (n + 2 + rule.extras), 0
+        arrays, parents, versions, wanted = list(args), [None] * n, [None] * (n + 3 + rule.extras), 0
         for i, a in enumerate(args):
             if isinstance(a, Variable):
                 arrays[i], versions[i + 1] = a.array, a.version
@@ -361,9 +365,9 @@ def several_inputs(rule):
             return y
         output = wrap(y)
         if wanted and rule.differentiable and mode.enabled:
-            kept, versions[0] = [output.array, *arrays, getattr(arrays[0], "shape", None), *extra], output.version
-            for i in rule.unused.get((wanted, n)) or rule.drop(wanted, n):
-                kept[i] = versions[i] = None
+            keep, versions[0] = rule.keepers.get((wanted, n)) or rule.keeper(wanted, n), output.version
+            kept = keep((output.array, *arrays, getattr(arrays[0], "shape", None), *extra, None))
+            versions = keep(versions)
             output.node = Node(rule, parents, kept, versions if any(versions) else (), output.array.shape)
         return output
 
