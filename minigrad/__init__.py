@@ -54,7 +54,7 @@ from .utils.dlpack import from_dlpack
 clone, concat, concatenate = Tensor.clone, cat, cat
 moveaxis, swapdims = movedim, swapaxes
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
-# torch keeps these under `autograd`, where they cannot stand: they use the tensors that are built on it
+# torch has these under `autograd`, whose file cannot hold them: they use tensors, which are built on it
 guard(globals(), ("minigrad.creation", "minigrad.ops"))
 vars(autograd).update(gradcheck=gradcheck.gradcheck, gradgradcheck=gradcheck.gradgradcheck, functional=jacobian)
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""torch's way to speak of a GPU without its make; see `cuda`."""
+"""torch's names for a GPU of any maker; see `cuda`."""
 
 from . import cuda
 from .device import device

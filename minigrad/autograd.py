@@ -226,7 +226,7 @@ class Rule:
         self.forward = forward  # on raw arrays
         self.name = forward.__name__.removesuffix("_on_device").strip("_")  # by kernels or not, it is the same operation
         self.title = self.name.title().replace("_", "") + "Backward0"
-        self.slots = ["y", *parameters_of(forward), "shape", *extras]  # what a vjp can name; of a variadic forward no tensor
+        self.slots = ["y", *parameters_of(forward), "shape", *extras]  # what a vjp can name; not `*arrays`
         if len(set(self.slots)) < len(self.slots):
             raise TypeError(f"{self.name}: y, shape and the extras cannot name a parameter, got {self.slots[1:]}")
         self.extras = len(extras)
@@ -422,9 +422,7 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
             pending[node] = pending[node] + g
             owned.add(node)
         else:
-            total = pending[node]
-            total += g
-            pending[node] = total
+            pending[node] += g
 
     for node, g in zip(roots, gradients):
         if useful is None or node in useful:
@@ -637,9 +635,14 @@ def sequence(tensors, operation):
     return tensors
 
 
+def as_tuple(x):
+    """One object, or several in a tuple or list, as a tuple."""
+    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+
+
 def gradients_of(gradients):
-    """One gradient, or several (None where there is none), as a list; None where none are given."""
-    return gradients if gradients is None else list(gradients) if isinstance(gradients, (list, tuple)) else [gradients]
+    """One gradient, or several (None where there is none), as a tuple; None where none are given."""
+    return None if gradients is None else as_tuple(gradients)
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):

@@ -176,12 +176,12 @@ def range_watched():
 
 
 def any_true(x):
-    """Whether a value is not 0; a GPU is not asked, as that would mean to wait for it."""
+    """Whether any value is not 0; False on a GPU, which is not asked, as the host would have to wait for it."""
     return not on_gpu and bool(np.count_nonzero(x))
 
 
 def any_zero(x):
-    """Whether a value is 0; a GPU is not asked either."""
+    """Whether any value is 0; False on a GPU as well."""
     return not on_gpu and bool(np.count_nonzero(x) < x.size)
 
 
@@ -254,7 +254,7 @@ def tanh_gradient(g, y):
 
 def relu_gradient(g, y):
     """g * (y != 0), so that NaN passes it on, in one new array."""
-    t = xp.not_equal(y, constant(0, y.dtype), xp.empty_like(g))
+    t = xp.not_equal(y, constant(0, y.dtype), xp.empty_like(y))
     return xp.multiply(t, g, t)
 
 
@@ -356,8 +356,7 @@ def address(array):
 def strided(x, shape, strides, offset=0):
     """The memory of a contiguous array, from a byte offset on, as an array with other strides; not checked."""
     if on_gpu:
-        x = xp.lib.stride_tricks.as_strided(x.reshape(-1)[offset // x.itemsize :], shape, strides)
-        return x
+        return xp.lib.stride_tricks.as_strided(x.reshape(-1)[offset // x.itemsize :], shape, strides)
     return np.ndarray(shape, x.dtype, x, offset, strides)
 
 

@@ -39,6 +39,13 @@ def size_of(sizes, operation):
     return size
 
 
+def given_size(sizes, size, operation):
+    """The size of `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`."""
+    if not sizes and size is None:
+        raise TypeError(f"{operation}() missing the size: {operation}(2, 3) or {operation}((2, 3))")
+    return size_of(sizes if size is None else (size,), operation)
+
+
 def made(array, requires_grad=False):
     """A new tensor around an array."""
     tensor = wrap(array)
@@ -111,7 +118,7 @@ def items(data):
         if data.array.size != 1:
             shape = data.array.shape
             raise ValueError(f"only one element tensors can be converted to Python scalars, got shape {shape}")
-        return data.array.item()
+        return item(data.array)
     return [items(x) for x in data] if isinstance(data, (list, tuple)) else data
 
 
@@ -139,10 +146,8 @@ def as_tensor(data, dtype=None, device=None):
 def filled(operation, doc):
     def create(*sizes, size=None, dtype=None, device=None, requires_grad=False):
         check_device(device, operation)
-        if not sizes and size is None:
-            raise TypeError(f"{operation}() missing the size: {operation}(2, 3) or {operation}((2, 3))")
         dtype = NUMBERS[float] if dtype is None else dtype_of(dtype, operation)
-        return made(getattr(xp, operation)(size_of(sizes if size is None else (size,), operation), dtype), requires_grad)
+        return made(getattr(xp, operation)(given_size(sizes, size, operation), dtype), requires_grad)
 
     create.__name__ = create.__qualname__ = operation
     create.__doc__ = doc
@@ -166,12 +171,10 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
 
 def like(create):
     def create_like(input, *, dtype=None, device=None, requires_grad=False):
-        if not isinstance(input, Variable):
-            raise TypeError(f"{name}(): expected a Tensor, got {type(input).__name__}")
         dtype = input.array.dtype if dtype is None else dtype
         return create(input.array.shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    name = create_like.__name__ = create_like.__qualname__ = create.__name__ + "_like"
+    create_like.__name__ = create_like.__qualname__ = create.__name__ + "_like"
     create_like.__doc__ = f"`{create.__name__}` with the shape and dtype of `input`."
     return create_like
 
@@ -198,9 +201,7 @@ def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=
     if not (math.isfinite(start) and math.isfinite(end)) or math.isnan(step):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end} in steps of {step}")
     if (end - start) * step < 0:
-        raise RuntimeError(
-            f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}"
-        )
+        raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}")
     whole = not any(isinstance(x, float) for x in (start, end, step))
     dtype = dtype_of(dtype, "arange") if dtype is not None else int64 if whole else NUMBERS[float]
     count = -((start - end) // step) if whole else (end - start) / step
@@ -264,9 +265,8 @@ def operand(x, generator):
 def drawn(method, doc):
     def create(*sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False):
         check_device(device, method)
-        size = size_of(sizes if size is None else (size,), method)
         draw = getattr(generator_of(generator, method), method)
-        return made(draw(size, NUMBERS[float] if dtype is None else dtype), requires_grad)
+        return made(draw(given_size(sizes, size, method), NUMBERS[float] if dtype is None else dtype), requires_grad)
 
     create.__name__ = create.__qualname__ = method
     create.__doc__ = doc

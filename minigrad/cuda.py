@@ -21,9 +21,7 @@ def device_count():
 
 def needed(operation):
     if not on_gpu:
-        raise RuntimeError(
-            f"cuda.{operation}: this process computes on the CPU; MINIGRAD_BACKEND=cupy chooses a GPU"
-        )
+        raise RuntimeError(f"cuda.{operation}: this process computes on the CPU; MINIGRAD_BACKEND=cupy chooses a GPU")
 
 
 def index_of(place, operation):

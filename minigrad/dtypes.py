@@ -19,9 +19,7 @@ def set_default_dtype(d):
     """Make float32 (as it is at first), float64 or float16 the default dtype."""
     dtype = dtype_of(d, "set_default_dtype")
     if dtype.kind != "f" or dtype.itemsize > 8:
-        raise TypeError(
-            f"set_default_dtype: only floating-point types are supported as the default type, got {dtype}"
-        )
+        raise TypeError(f"set_default_dtype: only floating-point types are supported as the default type, got {dtype}")
     NUMBERS[float] = dtype
 
 
@@ -31,7 +29,6 @@ def finfo(dtype=None):
     if dtype.kind != "f":
         raise TypeError(f"finfo: expected a floating dtype, got {dtype}; use iinfo for integers")
     info = xp.finfo(dtype)
-    limits = (info.eps, info.max, info.min, info.tiny, info.smallest_normal, info.resolution)
     limits = map(float, (info.eps, info.max, info.min, info.tiny, info.smallest_normal))
     return FloatInfo(info.bits, *limits, 10.0**-info.precision, dtype.name)
 

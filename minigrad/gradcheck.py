@@ -2,7 +2,7 @@
 
 import warnings
 
-from .autograd import Variable, grad, wrap
+from .autograd import Variable, as_tuple, grad, wrap
 from .backend import asarray, xp
 from .ops.operands import float64
 from .random import Generator
@@ -19,8 +19,8 @@ def gradcheck(
     """Whether the gradients of `func(*inputs)` agree with (f(x + eps) - f(x - eps)) / (2 eps).
 
     `inputs`: a tensor or several. Those that require grad are checked, and should be float64: differences of
-    float32 numbers are mostly rounding error. `func` returns a tensor or several, each of them checked that
-    requires grad; it must be deterministic, and the inputs should keep away from its kinks.
+    float32 numbers are mostly rounding error. `func` returns a tensor or several, of which those that require
+    grad are checked; it must be deterministic, and the inputs should keep away from its kinks.
 
     Every entry of the Jacobian may differ by `atol + rtol * |numerical|`. `fast_mode` compares the Jacobian
     along one random direction of each input and output: a few evaluations instead of two per element.
@@ -64,10 +64,6 @@ def gradgradcheck(
     )  # fmt: skip
 
 
-def as_tuple(x):
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
-
-
 def differentiable(values):
     """The tensors that require grad."""
     return [x for x in values if isinstance(x, Variable) and x.requires_grad]
@@ -95,9 +91,7 @@ def check(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mod
                 a = xp.stack([seen(column[j], u[j]) for column in analytical], 1)
                 allowed = atol * u[j].sum() * v[i].sum() if fast_mode else atol
                 if not (abs(a - n) <= allowed + rtol * abs(n)).all():
-                    note = (
-                        "(along one random direction; all entries without fast_mode)\n" if fast_mode else ""
-                    )
+                    note = "(along one random direction; all entries without fast_mode)\n" if fast_mode else ""
                     raise GradcheckError(
                         f"Jacobian mismatch for output {i} with respect to input {j},\n"
                         f"numerical:{wrap(n)}\nanalytical:{wrap(a)}\n{note}"

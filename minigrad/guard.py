@@ -41,13 +41,13 @@ def guarded(function):
     return call
 
 
-def guard(namespace, floors):
-    """Put guarded functions in the place of those that a module exports from the files below `floors`.
+def guard(namespace, prefixes):
+    """Put guarded functions in the place of those that a module exports from modules whose names begin with `prefixes`.
 
     Primitives check on their own. The functions say that they live in that module: so a pickle finds them there.
     """
     for name, function in list(namespace.items()):
         if isinstance(function, types.FunctionType) and not hasattr(function, "rule"):
-            if function.__module__.startswith(floors):
+            if function.__module__.startswith(prefixes):
                 namespace[name] = guarded(function)
                 namespace[name].__module__, namespace[name].__qualname__ = namespace["__name__"], name

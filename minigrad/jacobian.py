@@ -5,15 +5,11 @@ results come in the structure of `inputs` and of what `func` returns. They are c
 `create_graph` asks for results that can be differentiated themselves.
 """
 
-from .autograd import Variable, enable_grad, grad, wrap
+from .autograd import Variable, as_tuple, enable_grad, grad, wrap
 from .backend import xp
 from .creation import ones_like, zeros_like
 from .ops.join import stack
 from .ops.shape import reshape
-
-
-def as_tuple(x):
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
 
 
 def as_given(results, like):
@@ -23,10 +19,7 @@ def as_given(results, like):
 
 def inputs_of(inputs, create_graph):
     """Tensors with the values of the inputs whose gradients can be asked for."""
-    return [
-        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
-        for x in as_tuple(inputs)
-    ]
+    return [x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in as_tuple(inputs)]
 
 
 def gradients(ys, xs, gs, create_graph):
@@ -42,15 +35,11 @@ def vector(v, like, operation):
     """The vector of a product, checked against the tensors that it goes with; of one element by default 1."""
     if v is None:
         if len(like) > 1 or like[0].numel() != 1:
-            raise RuntimeError(
-                f"{operation}: the vector v can only be None where it goes with a single element"
-            )
+            raise RuntimeError(f"{operation}: the vector v can only be None where it goes with a single element")
         return [ones_like(like[0])]
     v = as_tuple(v)
     if [x.shape for x in v] != [x.shape for x in like]:
-        raise RuntimeError(
-            f"{operation}: expected v of shapes {[x.shape for x in like]}, got {[x.shape for x in v]}"
-        )
+        raise RuntimeError(f"{operation}: expected v of shapes {[x.shape for x in like]}, got {[x.shape for x in v]}")
     return v
 
 
@@ -84,9 +73,7 @@ def gradient_of(func, operation):
         y = func(*xs)
         if not isinstance(y, Variable) or y.numel() != 1:
             got = f"shape {y.shape}" if isinstance(y, Variable) else type(y).__name__
-            raise RuntimeError(
-                f"{operation}: expected func to return a Tensor with a single element, got {got}"
-            )
+            raise RuntimeError(f"{operation}: expected func to return a Tensor with a single element, got {got}")
         return tuple(gradients([y], xs, [ones_like(y)], True))
 
     return gradient
@@ -126,9 +113,7 @@ def jvp(func, inputs, v=None, create_graph=False):
 def vhp(func, inputs, v=None, create_graph=False):
     """(output, v' H) of a function of one output element: the gradient's gradient along v."""
     output = func(*as_tuple(inputs))
-    _, products = vjp(
-        gradient_of(func, "vhp"), as_tuple(inputs), vector(v, as_tuple(inputs), "vhp"), create_graph
-    )
+    _, products = vjp(gradient_of(func, "vhp"), as_tuple(inputs), vector(v, as_tuple(inputs), "vhp"), create_graph)
     return constant([output], create_graph)[0], as_given(products, inputs)
 
 

@@ -21,9 +21,7 @@ LARGEST = (1 << 31) - 1024  # elements of an array; kernels count in 32 bits, wh
 def fusible(x, *others):
     """Whether kernels are in use and have a form for the raw arrays: of one dtype, float32 or float64, and not empty."""
     dtype = x.dtype
-    return ENABLED and dtype in FLOATS and 0 < x.size < LARGEST and (
-        not others or all(y.dtype == dtype for y in others)
-    )
+    return ENABLED and dtype in FLOATS and 0 < x.size < LARGEST and all(y.dtype == dtype for y in others)
 
 
 def launch(function, *args):
@@ -37,7 +35,8 @@ def launch(function, *args):
 class Kernel:
     """A kernel with a signature of its own, whose source leaves types open, such as T: see `cupy.RawKernel`.
 
-    It sees contiguous memory alone. Of Python's numbers, int is `long long` there, float is `double`, and 0 may be no array.
+    It sees contiguous memory alone. Of Python's numbers, int is `long long` there and float is `double`; 0 may stand for a
+    missing array.
     """
 
     def __init__(self, name, source):
@@ -66,7 +65,7 @@ class Kernel:
 def by_kernel(form):
     """Decorator: on a GPU, `form` computes this function of raw arrays in place of the lines below.
 
-    It does where `fusible` says so of the first argument. Otherwise, under `create_graph=True` say, the lines are there.
+    It does so where `fusible` accepts the first argument; otherwise, under `create_graph=True` for instance, the lines run.
     """
 
     def decorate(plain):

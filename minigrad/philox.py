@@ -52,22 +52,28 @@ def unit(c, dtype):
     return (wide(c[0], c[1]) >> np.uint64(11)).astype("float64") * 2.0**-53
 
 
-def normal(c, dtype):
-    """Normal values by Box and Muller's transform; the radius is drawn from the middle of 2^23 or 2^52 intervals."""
+def inside(c, dtype):
+    """Uniform values in (0, 1), never an end: the middles of 2^23 intervals by a word, for float64 of 2^52 by two."""
     if dtype == np.float32:
-        u = ((c[0] >> np.uint64(9)).astype("float32") + np.float32(0.5)) * np.float32(2**-23)
-        angle = (c[1] >> np.uint64(8)).astype("float32") * np.float32(2**-24) * np.float32(TWO_PI)
-    else:
-        u = ((wide(c[0], c[1]) >> np.uint64(12)).astype("float64") + 0.5) * 2.0**-52
-        angle = (wide(c[2], c[3]) >> np.uint64(11)).astype("float64") * 2.0**-53 * TWO_PI
-    return xp.sqrt(xp.log(u) * dtype.type(-2)) * xp.cos(angle)
+        return ((c[0] >> np.uint64(9)).astype("float32") + np.float32(0.5)) * np.float32(2**-23)
+    return ((wide(c[0], c[1]) >> np.uint64(12)).astype("float64") + 0.5) * 2.0**-52
+
+
+def angle(c, dtype):
+    """Uniform values in [0, 2 pi)."""
+    if dtype == np.float32:
+        return (c[1] >> np.uint64(8)).astype("float32") * np.float32(2**-24) * np.float32(TWO_PI)
+    return (wide(c[2], c[3]) >> np.uint64(11)).astype("float64") * 2.0**-53 * TWO_PI
+
+
+def normal(c, dtype):
+    """Normal values by Box and Muller's transform."""
+    return xp.sqrt(xp.log(inside(c, dtype)) * dtype.type(-2)) * xp.cos(angle(c, dtype))
 
 
 def exponential(c, dtype):
-    """Exponential values of rate 1, -log of what `normal` takes the radius from."""
-    if dtype == np.float32:
-        return -xp.log(((c[0] >> np.uint64(9)).astype("float32") + np.float32(0.5)) * np.float32(2**-23))
-    return -xp.log(((wide(c[0], c[1]) >> np.uint64(12)).astype("float64") + 0.5) * 2.0**-52)
+    """Exponential values of rate 1."""
+    return -xp.log(inside(c, dtype))
 
 
 # ------------------------------------------------------------------------------------------------------- as one kernel
@@ -260,7 +266,7 @@ class DeviceGenerator(Generator, on="cuda"):
 
 @functools.cache
 def default_generator(place):
-    """The generator of a GPU, the current one, that is seeded with the default one of the host."""
+    """The default generator of a GPU, which must be the current one; it starts from the seed of the host's."""
     generator = DeviceGenerator(place).manual_seed(random.initial_seed())
     random.followers.append(generator)
     return generator

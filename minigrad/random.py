@@ -510,7 +510,7 @@ class Generator:
 # ------------------------------------------------------------------------------------------------------------
 
 default_generator = Generator()
-source = default_generator  # where draws come from that are given no generator, see `cuda.draw_on_device`
+source = default_generator  # what is drawn from where no generator is given, see `cuda.draw_on_device`
 followers = []  # the default generators of GPUs, which are seeded as the default one is
 initial_seed = default_generator.initial_seed
 get_rng_state = default_generator.get_state

@@ -21,7 +21,7 @@ import safetensors.numpy
 
 from .autograd import Variable, wrap
 from .backend import asarray, to_numpy
-from .creation import check_device
+from .device import check_device
 from .tensor import DTYPES
 
 DIGEST, STRUCTURE = "minigrad.sha256", "minigrad.structure"  # names in the metadata

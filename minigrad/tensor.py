@@ -273,9 +273,7 @@ class Tensor(Variable):
         detaches it.
         """
         if not force and self.current_node() is not None:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return to_numpy(self.array)
 
     to_numpy = numpy  # what matplotlib looks for
@@ -399,7 +397,9 @@ class Tensor(Variable):
         names = {f"{place}{kind}Tensor": dtype for kind, dtype in TYPES.items()}
         if dtype is None:
             return next(name for name, own in names.items() if own == self.dtype)
-        return self.to(names.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+        if isinstance(dtype, str) and dtype not in names:
+            raise ValueError(f"type: invalid type: {dtype!r}, expected one of {', '.join(names)}")
+        return self.to(names.get(dtype, dtype))
 
     def float(self):
         return self.to(float32)

@@ -332,7 +332,7 @@ x.to(3) -> TypeError: to(): expected a dtype, such as float32, got 3 | torch: Ru
 x.to(dtype="foo") -> TypeError: to(): expected a dtype, such as float32, got 'foo'
 x.to("mars") -> RuntimeError: device: expected cpu or cuda at the start of its name, got
 x.to(torch.float64, "x", 3) -> RuntimeError: device: expected cpu or cuda at the start of its name, got | torch: TypeError
-x.type("foo") -> RuntimeError: device: expected cpu or cuda at the start of its name, got | torch: ValueError
+x.type("foo") -> ValueError: type: invalid type: 'foo', expected one of minigrad.
 x.type(3) -> TypeError: to(): expected a dtype, such as float32, got 3
 x.type_as(3) -> TypeError: type_as(): expected a Tensor, got int
 x.item() -> RuntimeError: a Tensor with 6 elements cannot be converted to Scalar
@@ -1506,9 +1506,9 @@ diagnostics.draw_graph(w.sum(), limit=0) -> ValueError: draw_graph: the graph ha
 diagnostics.draw_graph(w.sum(), direction="foo") -> ValueError: draw_graph: expected direction to be 'LR' or 'TB', got
 diagnostics.Hook(3, print) -> TypeError: Hook: expected a Module, got int
 diagnostics.Hook(lin, 3) -> TypeError: Hook: expected a function of (hook, module, input, output),
-diagnostics.Hooks(3, print) -> TypeError: Hooks: expected a Module or a list of some
+diagnostics.Hooks(3, print) -> TypeError: Hooks: expected a Module or a list of Modules
 diagnostics.Hooks(lin, 3) -> TypeError: Hooks: expected a function of (hook, module, input,
-diagnostics.Hooks([3], print) -> TypeError: Hooks: expected a Module or a list of some
+diagnostics.Hooks([3], print) -> TypeError: Hooks: expected a Module or a list of Modules
 diagnostics.plot_activations(3) -> TypeError: plot_activations: expected a Record, or values in a dict by
 diagnostics.plot_activations(lin) -> TypeError: plot_activations: expected a Record, or values in a dict by
 diagnostics.plot_gradients([]) -> NothingToDraw: plot_gradients: there are no finite values to draw

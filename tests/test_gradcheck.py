@@ -12,7 +12,7 @@ MODES = pytest.mark.parametrize("fast_mode", [False, True], ids=["slow", "fast"]
 
 
 def leaf(*shape, dtype=mg.float64):
-    return mg.randn(*shape, dtype=dtype).requires_grad_()
+    return mg.randn(shape, dtype=dtype).requires_grad_()
 
 
 def cubed(vjp):

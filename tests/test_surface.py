@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ HEAVY = {
 }  # fmt: skip
 USES_LATER = """
 import sys
+import types
 import minigrad as mg
 assert not HEAVY & sys.modules.keys(), sorted(HEAVY & sys.modules.keys())
 assert {"compile", "save", "train", "nn", "tensor"} <= {*dir(mg)}
@@ -30,6 +32,12 @@ assert mg.save is sys.modules["minigrad.serialization"].save and mg.compile is m
 def test_the_name_exists_and_is_tested(module, name):
     resolve(module, name)
     assert users(name)
+
+
+def test_every_function_of_the_package_says_what_it_does():
+    for module in (mg, mg.nn.functional, mg.linalg):
+        functions = [(name, x) for name, x in vars(module).items() if isinstance(x, types.FunctionType) and name[0] != "_"]
+        assert functions and not [name for name, function in functions if not function.__doc__]
 
 
 def run(program):

@@ -171,7 +171,7 @@ BAD = {
     "missing word": ("a,y\nu,2\n,2\nv,4\n", "column 'a': some cells are empty"),
     "a line in quotes": ('a,y\n"1\n",2\nx,2\n3,4\n', "line 4, column 'a': .* got 'x'"),
     "open quote": ('a,y\n"1,2\n3,4\n', "line 3: unexpected end of data"),
-    "not text": (b"a,y\n\xff\xfe,2\n3,4\n", "is no text in UTF-8"),
+    "not text": (b"a,y\n\xff\xfe,2\n3,4\n", "is not UTF-8 text"),
     "names": ("a,y\n" + "".join(f"n{i},{i}\n" for i in range(200)), "column 'a': 160 different values such as 'n"),
     "decimal commas": (
         "a,y\n" + "".join(f'"{i},5",{i}\n' for i in range(200)),

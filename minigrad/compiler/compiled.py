@@ -23,10 +23,10 @@ def compile(function):
     """The function, recorded at its first calls and from then on replayed: the same results to the bit, in less time.
 
     `function`: typically a step of training: forward, backward and update, with the draw of its minibatch; also as a
-    decorator. Recorded are the calls of the array library, in order and with the memory that they wrote to, which is
-    written anew at every call; a replay makes them again, without the function, tensors or a graph. As they are run the
-    steps of optimisers and schedules, and draws from the random stream. The first call is recorded, and compared with
-    the second: what is replayed has been the same twice.
+    decorator. The calls of the array library are recorded in order, with the memory that they wrote to, which every
+    replay writes anew; a replay makes them again, without the function, tensors or a graph. The steps of optimisers and
+    schedules, and draws from the random stream, are run as they are. The first call is recorded and compared with the
+    second: what is replayed has been the same twice.
 
     Compared before each replay: the kind of the arguments (of tensors shape, dtype and order in memory; of numbers and
     other objects which one it is) and everything that the function can reach through closures, globals, attributes and
@@ -39,7 +39,7 @@ def compile(function):
     recording for each value, for at most 8: one that changes, such as a learning rate, belongs in a 0-d tensor. Threads
     may call it at the same time: one of them replays, or is recorded, and the others call the function as it is.
 
-    Called as it is at every call, with a warning that names the reason, is a function that changes numbers or lists
+    A function is called as it is at every call, with a warning that names the reason, where it changes numbers or lists
     that it can reach, keeps tensors somewhere, reads tensors from elsewhere (an iterator) or NumPy arrays, hands
     numbers to NumPy (`numpy()`), decides by values that differ from call to call, or after an optimiser's step, seeds
     the random stream or draws from another, or does other things at every call. What no recording can notice: files, the

@@ -40,7 +40,7 @@ from .calls import (
 from .exchange import exchange
 from .traced import UFUNC, Memory, Traced, is_view, plain, slot
 
-SCALARS = bool, int, float, complex, str
+PYTHON_VALUES = bool, int, float, complex, str
 
 
 class CtrlC:
@@ -232,7 +232,7 @@ class Recorder:
             outs = [Traced(x, self.memory(x)) for x in result]
             self.add(partial(refill_all, result, function, raw, options), guard=True)
             return tuple(outs)
-        if isinstance(result, (*SCALARS, list, tuple)) and not folded:
+        if isinstance(result, (*PYTHON_VALUES, list, tuple)) and not folded:
             self.add(partial(check, function, raw, options, result), guard=True)
         return result
 

@@ -281,10 +281,12 @@ def is_library(name):
 
 
 def is_empty(cell):
+    """Whether a variable of a closure has no value yet."""
     try:
-        return cell.cell_contents is cell  # never so: it is whether asking raises that counts
+        contents(cell)
     except ValueError:
         return True
+    return False
 
 
 @functools.cache

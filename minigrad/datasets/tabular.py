@@ -77,7 +77,7 @@ def tabular(path=None, target=None, *, categorical=(), delimiter=",", validation
     Numbers are less their mean and divided by their standard deviation, both of the training rows (1 instead of a
     deviation of 0); a category is a 1 in a feature of its own, and no feature at all where it is not among the training
     rows. A column is one of numbers if most of its cells are, unless it is named in `categorical`; then, and only then,
-    an empty cell is a category as any other. The target is treated alike, but its categories are numbered in sorted order.
+    an empty cell is a category like any other. The target is treated alike, but its categories are numbered in sorted order.
 
     `validation`: the share of the rows, drawn by `seed`, that is kept for validation. `rows`: how many bicycles to make
     up, the same for the same seed, to be sold within a "week", a "month" or "later" (column `sold`). ValueError for
@@ -138,7 +138,7 @@ def read_csv(path, delimiter):
             except csv.Error as error:
                 raise ValueError(f"tabular: {path}, line {reader.line_num}: {error}") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"tabular: {path} is no text in UTF-8: {error}") from error
+        raise ValueError(f"tabular: {path} is not UTF-8 text: {error}") from error
     if len(rows) < 2:
         raise ValueError(f"tabular: {path} has {len(rows)} rows below its header; at least 2 are needed")
     return dict(zip(header, map(list, zip(*rows)))), lines
@@ -204,7 +204,7 @@ def categories(name, values, training, place, asked):
     if not asked and "" in values:
         raise ValueError(
             f"{place}, column {name!r}: some cells are empty; complete them, leave the rows out, or name the column in "
-            "categorical=[...], where nothing is a category as any other"
+            "categorical=[...], where an empty cell is a category like any other"
         )
     found = sorted({values[i] for i in training})
     if len(found) > MOST_CATEGORIES:

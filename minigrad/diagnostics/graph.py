@@ -20,10 +20,11 @@ from .layered import layered, ranks_of
 
 __all__ = ["draw_graph"]
 
-SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "neg": "−", "matmul": "@", "power": "**", "power_of_number": "**"}
+SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "neg": "−", "mm": "@", "batched": "@",
+           "pow": "**", "power_of_number": "**"}  # fmt: skip
 FILLS = {"leaf": "#D6E8F5", "operation": "#F2F2F2", "value": "#FFFFFF", "output": "#D5EFE5", "constant": "#FBF0D9"}
 EDGE = "#444444"
-FONT = 9  # points
+FAMILY, FONT = "DejaVu Sans Mono", 9  # points
 ADVANCE, LINE = 0.602 * FONT, 1.35 * FONT  # of a character of DejaVu Sans Mono, and from line to line
 FORMATS = (".png", ".svg", ".pdf")
 TEXTS = (".dot", ".gv")
@@ -45,7 +46,7 @@ class Box:
     @property
     def size(self):
         """Width and height, in points."""
-        width, height = max(map(len, self.lines)) * ADVANCE + 14, len(self.lines) * LINE + 8
+        width, height = max(map(len, self.lines), default=0) * ADVANCE + 14, len(self.lines) * LINE + 8
         return max(width, height), height
 
 
@@ -64,8 +65,8 @@ class Graph:
         lines = [
             "digraph {",
             f"  rankdir={self.direction}",
-            '  node [fontname="DejaVu Sans Mono", fontsize=9, shape=box, color="#444444", height=0.3, width=0.3]',
-            '  edge [color="#444444", arrowsize=0.6]',
+            f'  node [fontname="{FAMILY}", fontsize={FONT}, shape=box, color="{EDGE}", height=0.3, width=0.3]',
+            f'  edge [color="{EDGE}", arrowsize=0.6]',
         ]
         for i, box in enumerate(self.boxes):
             label = "\\n".join(map(escaped, box.lines))
@@ -146,7 +147,7 @@ def draw_box(axis, box, centre):
     for i, line in enumerate(box.lines):
         bold = i == 0 and box.title and not operation
         axis.text(x, y + (i - (len(box.lines) - 1) / 2) * LINE, line, ha="center", va="center_baseline", fontsize=FONT,
-                  family="DejaVu Sans Mono", color="black", weight="bold" if bold else "normal", parse_math=False,
+                  family=FAMILY, color="black", weight="bold" if bold else "normal", parse_math=False,
                   zorder=3)  # fmt: skip
 
 

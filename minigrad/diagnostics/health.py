@@ -84,7 +84,7 @@ def health(source, *, classes=None):
     if classes is not None:
         raise ValueError("health: classes= is for the first loss of a Record; a Module alone has no loss")
     report = Report()
-    report.judge("finite weights", [unfinite_weights(source)])
+    report.judge("finite weights", [nonfinite_weights(source)])
     report.judge("weights that differ", [equal_weights(source)])
     report.judge("scale of weights", wrong_scales(source))
     report.judge("useless biases", [useless_biases(source, None)])
@@ -95,7 +95,7 @@ def health(source, *, classes=None):
 def of_record(record, classes):
     report, model = Report(), record.model
     nothing = None if record.steps else "no step was recorded"
-    report.judge("finite loss", [unfinite_loss(record)], nothing)
+    report.judge("finite loss", [nonfinite_loss(record)], nothing)
     unless = nothing or (None if classes else "no classes= given")
     if not unless and (record.steps[0] or math.isnan(record.losses[0])):
         unless = "the loss of step 0 was not recorded"
@@ -124,7 +124,7 @@ def of_record(record, classes):
 # ------------------------------------------------------------------------------------------------------------- loss
 
 
-def unfinite_loss(record):
+def nonfinite_loss(record):
     if record.failed is None:
         return None
     return Finding("loss is not finite", "the loss", f"first seen at step {record.failed}", "a lower learning rate, or "
@@ -309,7 +309,7 @@ def tiny_batches(record):
 # -------------------------------------------------------------------------------------------- weights and structure
 
 
-def unfinite_weights(model):
+def nonfinite_weights(model):
     bad = {name: 1 - share(abs(numbers(p, "health")) < math.inf) for name, p in model.named_parameters() if p.numel()}
     bad = {name: value for name, value in bad.items() if value}
     if not bad:

@@ -99,7 +99,7 @@ def listed(modules, layers):
     """{number: module} of a list of modules."""
     modules = list(modules) if isinstance(modules, (list, tuple)) else None
     if not modules or not all(isinstance(module, Module) for module in modules):
-        raise TypeError("Hooks: expected a Module or a list of some")
+        raise TypeError("Hooks: expected a Module or a list of Modules")
     if layers is not None:
         raise TypeError("Hooks: layers= chooses among the parts of one Module; a list of modules is taken as it is")
     return {str(i): module for i, module in enumerate(modules)}

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 
 from ..autograd import Variable, no_grad
-from ..backend import xp
+from ..backend import item, xp
 from ..nn import activation, init
 from ..nn.attention import MultiheadAttention
 from ..nn.conv import Convolution
@@ -19,14 +19,14 @@ from ..nn.linear import Linear
 from ..nn.module import Module
 from ..nn.recurrent import Sequence
 from .passes import traceless
+from .statistics import merged, std_of
 from .tables import table
 
 __all__ = ["lsuv_"]
 
 LAYERS = Linear, Convolution
 RANDOM = DropoutBase, MultiheadAttention, Sequence  # what `training` gives a dropout of its own
-kinds = [kind for kind in vars(activation).values() if isinstance(kind, type) and issubclass(kind, Module)]
-ACTIVATIONS = GeneralReLU, *(kind for kind in kinds if kind is not Module)
+ACTIVATIONS = GeneralReLU, *(x for x in vars(activation).values() if getattr(x, "__module__", "") == activation.__name__)
 
 
 @dataclass
@@ -36,21 +36,18 @@ class Moments:
     calls: int = 0
     count: int = 0
     mean: float = 0.0
-    deviation: float = 0.0  # the sum of squared distances from the mean
+    squares: float = 0.0  # the sum of squared distances from the mean
 
     def add(self, array):
         """Count the values of one more call."""
-        n, mean = array.size, array.mean(dtype=xp.float64).item()
-        deviation = array.var(dtype=xp.float64).item() * n
-        count, change = self.count + n, mean - self.mean
+        n = array.size
+        call = n, item(array.mean(dtype=xp.float64)), item(array.var(dtype=xp.float64)) * n
+        self.count, self.mean, self.squares = merged((self.count, self.mean, self.squares), call)
         self.calls += 1
-        self.deviation += deviation + change * change * self.count * n / count
-        self.mean += change * n / count
-        self.count = count
 
     @property
     def std(self):
-        return math.sqrt(self.deviation / (self.count - 1)) if self.count > 1 else math.nan
+        return std_of(self.count, self.squares)
 
 
 @dataclass

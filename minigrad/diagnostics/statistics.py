@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ..autograd import Variable
-from ..backend import Array, asarray, to_numpy
+from ..backend import Array, asarray, item, to_numpy
 
 
 def numbers(x, operation):
@@ -32,7 +32,7 @@ def share(mask):
 
 def count(mask):
     """How many of the values of a mask are true."""
-    return int(mask.sum())
+    return item(mask.sum())
 
 
 def moments(x):
@@ -41,9 +41,18 @@ def moments(x):
     if not n:
         return 0, math.nan, 0.0
     x = x.reshape(-1)
-    mean = float(x.sum()) / n
+    mean = item(x.sum()) / n
     x = x - mean
-    return n, mean, float(x.dot(x))
+    return n, mean, item(x.dot(x))
+
+
+def merged(one, other):
+    """`moments` of two sets of values together. Source: Chan et al., 1979."""
+    (n, mean, squares), (m, other_mean, other_squares) = one, other
+    if not n or not m:
+        return one if n else other
+    change = other_mean - mean
+    return n + m, mean + change * m / (n + m), squares + other_squares + change * change * n * m / (n + m)
 
 
 def std_of(n, squares):
@@ -115,7 +124,7 @@ def concentration(x):
     if largest == 0:
         return 0.0
     x /= largest  # so that sums do not overflow
-    return float(x.dot(ranks(n, x.dtype))) / (n * float(x.sum()))
+    return item(x.dot(ranks(n, x.dtype))) / (n * item(x.sum()))
 
 
 @functools.lru_cache(16)
@@ -124,13 +133,11 @@ def ranks(n, dtype):
     return np.arange(1 - n, n, 2, dtype=dtype)
 
 
-@np.errstate(all="ignore")
 def grad_data_ratio(gradient, data):
     """std of the gradient / std of the parameter: how large gradients are beside what they change."""
     return quotient(std(gradient), std(data))
 
 
-@np.errstate(all="ignore")
 def update_data_ratio(update, data):
     """log10 of (std of an update / std of the parameter it is made to); about -3 where training goes well.
 

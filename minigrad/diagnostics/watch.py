@@ -8,6 +8,7 @@ import numpy as np
 
 from ..autograd import Variable, is_grad_enabled
 from ..backend import to_numpy
+from . import statistics
 from .hooks import select
 from .kinds import floor_of, limits_of, unit_dim, units_last, worth_watching
 from .record import Record, nan
@@ -261,13 +262,9 @@ class Pool:
 
     def add(self, array, limit):
         x = numbers(array, "watch")
-        n, mean, squares = moments(x)
-        if not n:
+        if not x.size:
             return
-        total, change = self.count + n, mean - self.mean
-        self.squares += squares + (change * change * self.count * n / total if self.count else 0.0)
-        self.mean = self.mean + change * n / total if self.count else mean
-        self.count = total
+        self.count, self.mean, self.squares = statistics.merged((self.count, self.mean, self.squares), moments(x))
         self.samples.append(to_numpy(sample(x, limit).copy()))  # the array may change or be large
 
     @property

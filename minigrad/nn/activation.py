@@ -93,9 +93,7 @@ class Hardtanh(Activation):
 
     def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
         if min_val >= max_val:
-            raise AssertionError(
-                f"Hardtanh: max_val must be larger than min_val, got {min_val} and {max_val}"
-            )
+            raise AssertionError(f"Hardtanh: max_val must be larger than min_val, got {min_val} and {max_val}")
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
     def forward(self, input):

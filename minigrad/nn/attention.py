@@ -34,9 +34,7 @@ class MultiheadAttention(Module):
     ):  # fmt: skip
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0:
-            raise ValueError(
-                f"embed_dim and num_heads must be greater than 0, got {embed_dim=} and {num_heads=} instead"
-            )
+            raise ValueError(f"embed_dim and num_heads must be greater than 0, got {embed_dim=} and {num_heads=} instead")
         if embed_dim % num_heads:
             raise AssertionError(f"embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}")
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
@@ -50,9 +48,7 @@ class MultiheadAttention(Module):
             ("in_proj_weight", (3 * embed_dim, embed_dim), together),
             ("in_proj_bias", (3 * embed_dim,), bias),
         ):
-            self.register_parameter(
-                name, Parameter(empty(size, device=device, dtype=dtype)) if wanted else None
-            )
+            self.register_parameter(name, Parameter(empty(size, device=device, dtype=dtype)) if wanted else None)
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
         for name in ("bias_k", "bias_v"):
             parameter = Parameter(empty(1, 1, embed_dim, device=device, dtype=dtype)) if add_bias_kv else None

@@ -8,14 +8,19 @@ from ..autograd import Variable
 from .module import Module, Parameter, bracketed
 
 
+def place_of(index, container):
+    """An index into a container, counted from 0; IndexError where it is out of range."""
+    place = operator.index(index)
+    if not -len(container) <= place < len(container):
+        raise IndexError(f"index {place} is out of range for a {type(container).__name__} of {len(container)}")
+    return place % len(container)
+
+
 class Numbered(Module):
     """What Sequential and ModuleList share: modules named "0", "1", ... that are reached like list items."""
 
     def name_at(self, index):
-        index = operator.index(index)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range for a {type(self).__name__} of {len(self)}")
-        return list(self._modules)[index]
+        return list(self._modules)[place_of(index, self)]
 
     def renumber(self, modules):
         """Let these modules, in this order and named "0", "1", ..., be the only ones."""
@@ -108,9 +113,7 @@ class Sequential(Numbered):
 
     def check_sequential(self, other):
         if not isinstance(other, Sequential):
-            raise ValueError(
-                f"add operator supports only objects of Sequential class, but {type(other)} is given."
-            )
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
 
     def __mul__(self, other):
         if not isinstance(other, int):
@@ -201,17 +204,10 @@ class ParameterList(Module):
 
     def __getitem__(self, index):
         values = list(self)
-        if isinstance(index, slice):
-            return type(self)(values[index])
-        if not -len(self) <= operator.index(index) < len(self):
-            raise IndexError(f"index {index} is out of range for a ParameterList of {len(self)}")
-        return values[index]
+        return type(self)(values[index]) if isinstance(index, slice) else values[place_of(index, self)]
 
     def __setitem__(self, index, value):
-        index = operator.index(index)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range for a ParameterList of {len(self)}")
-        self.register_parameter(str(index % len(self)), as_parameter(value, "ParameterList"))
+        self.register_parameter(str(place_of(index, self)), as_parameter(value, "ParameterList"))
 
     def __len__(self):
         return len(self._parameters)
@@ -230,9 +226,7 @@ class ParameterList(Module):
     def extend(self, values):
         """Add parameters at the end; returns the list."""
         if not isinstance(values, Iterable) or isinstance(values, Variable):
-            raise TypeError(
-                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
-            )
+            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
         for value in list(values):
             self.append(value)
         return self

@@ -18,8 +18,8 @@ def several(value, count):
 class Convolution(Module):
     """What the layers with weights share; a subclass gives the number of dimensions and the function.
 
-    `weight` and `bias` (out) start uniform in +-1/sqrt(n), where n is the numbers that one output sees, as
-    torch draws them.
+    `weight` and `bias` (out) start uniform in +-1/sqrt(n), where n is how many numbers one output sees,
+    as torch draws them.
     """
 
     transposed = False
@@ -35,12 +35,7 @@ class Convolution(Module):
             raise ValueError("in_channels must be divisible by groups")
         if out_channels % groups:
             raise ValueError("out_channels must be divisible by groups")
-        self.in_channels, self.out_channels, self.groups, self.padding_mode = (
-            in_channels,
-            out_channels,
-            groups,
-            padding_mode,
-        )
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
         self.kernel_size, self.stride = several(kernel_size, self.dims), several(stride, self.dims)
         self.padding = padding if isinstance(padding, str) else several(padding, self.dims)
         self.dilation, self.output_padding = several(dilation, self.dims), several(output_padding, self.dims)
@@ -50,18 +45,10 @@ class Convolution(Module):
             if padding == "same" and any(s != 1 for s in self.stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in PADDING_MODES:
-            raise ValueError(
-                f"padding_mode must be one of {PADDING_MODES}, but got padding_mode={padding_mode!r}"
-            )
-        channels = (
-            (in_channels, out_channels // groups)
-            if self.transposed
-            else (out_channels, in_channels // groups)
-        )
+            raise ValueError(f"padding_mode must be one of {PADDING_MODES}, but got padding_mode={padding_mode!r}")
+        channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
         self.weight = Parameter(empty((*channels, *self.kernel_size), device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None
-        )
+        self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -73,9 +60,7 @@ class Convolution(Module):
 
     def extra_repr(self):
         default = {"padding": 0, "dilation": 1, "output_padding": 0}
-        parts = [
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        ]
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
         parts += [
             f"{name}={getattr(self, name)}"
             for name, n in default.items()
@@ -163,23 +148,15 @@ class ConvTranspose(Convolution):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         if isinstance(padding, str):
-            raise TypeError(
-                f"{type(self).__name__}: expected padding to be an int or a tuple of ints, got {padding!r}"
-            )
+            raise TypeError(f"{type(self).__name__}: expected padding to be an int or a tuple of ints, got {padding!r}")
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias,
             padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input, output_size=None):
-        extra = (
-            self.output_padding
-            if output_size is None
-            else self.padding_for(tuple(output_size), input.array.shape)
-        )
-        return self.function(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
-        )
+        extra = self.output_padding if output_size is None else self.padding_for(tuple(output_size), input.array.shape)
+        return self.function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
     def padding_for(self, output_size, shape):
         """The output padding that gives this output size, with or without batch and channels."""

@@ -9,7 +9,8 @@ from ..backend import xp
 class Crossing:
     """Where the gradients of several tensors wait for each other, to be handed to one function together.
 
-    They wait among the notes of the walk: here, in the graph, those of a recorded backward would be in a cycle.
+    They wait in the notes of the walk. Were they kept here, the graph would hold this object, and the gradients of a
+    recorded backward would hold the graph: a cycle.
     """
 
     def __init__(self, function, size):
@@ -71,7 +72,7 @@ class BackwardHooks:
         self.module, self.hooks, self.pre_hooks, self.watches_inputs = module, hooks, pre_hooks, False
 
     def watch(self, values, function):
-        """The values, those that require grad under nodes that call `function` with their gradients; any?"""
+        """(the values, whether any requires grad): those that do, under nodes that call `function` with their gradients."""
         at = [i for i, value in enumerate(values) if isinstance(value, Variable) and value.requires_grad]
         if not mode.enabled or not at:
             return values, False
@@ -110,9 +111,7 @@ class BackwardHooks:
 
     def at_outputs(self, gradients):
         for hook in self.pre_hooks:
-            gradients = self.answer(
-                hook(self.module, gradients), gradients, "Backward pre hook", "grad_output"
-            )
+            gradients = self.answer(hook(self.module, gradients), gradients, "Backward pre hook", "grad_output")
         if self.watches_inputs:
             mode.notes[self] = gradients
         else:  # no input wants a gradient: the hooks' turn is now
@@ -123,9 +122,7 @@ class BackwardHooks:
         grad_output = mode.notes.pop(self, None)
         if grad_output is None:  # the gradient came past the outputs, as in a double backward
             return gradients
-        zeros = (
-            kind and wrap(xp.zeros(*kind)) for kind in self.kinds
-        )  # of every Tensor, as torch passes them
+        zeros = (kind and wrap(xp.zeros(*kind)) for kind in self.kinds)  # of every Tensor, as torch passes them
         return self.run_hooks(tuple(zero if g is None else g for g, zero in zip(gradients, zeros)), grad_output)
 
     def run_hooks(self, gradients, grad_output):

@@ -9,9 +9,8 @@ from ..creation import empty_like, randn, randperm
 from ..guard import guarded
 from ..ops.elementwise import where
 
-GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
-for convolution in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
-    GAINS[convolution] = 1.0
+PLAIN = "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid"
+GAINS = {**dict.fromkeys(PLAIN, 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -24,9 +23,7 @@ def calculate_gain(nonlinearity, param=None):
             raise ValueError(f"calculate_gain: negative_slope {param} is not a valid number")
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in GAINS:
-        raise ValueError(
-            f"calculate_gain: Unsupported nonlinearity {nonlinearity}, expected one of {sorted(GAINS)}"
-        )
+        raise ValueError(f"calculate_gain: Unsupported nonlinearity {nonlinearity}, expected one of {sorted(GAINS)}")
     return GAINS[nonlinearity]
 
 
@@ -34,9 +31,7 @@ def fans(tensor):
     """(fan_in, fan_out) of a weight of shape (out, in, *kernel)."""
     shape = tensor.array.shape
     if len(shape) < 2:
-        raise ValueError(
-            f"Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got {shape}"
-        )
+        raise ValueError(f"Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got {shape}")
     field = math.prod(shape[2:])
     return shape[1] * field, shape[0] * field
 
@@ -64,9 +59,7 @@ def ones_(tensor):
 def eye_(tensor):
     """The identity matrix: a Linear that passes on as many inputs as it has outputs."""
     if tensor.array.ndim != 2:
-        raise ValueError(
-            f"eye_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}"
-        )
+        raise ValueError(f"eye_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}")
     tensor.zero_()
     tensor[range(min(tensor.array.shape)), range(min(tensor.array.shape))] = 1
     return tensor
@@ -124,9 +117,11 @@ def kaiming_std(tensor, a, mode, nonlinearity):
 
 
 def nothing_to_draw(tensor):
-    if 0 in tensor.array.shape:
+    """Whether a tensor has no elements, of which it warns."""
+    empty = 0 in tensor.array.shape
+    if empty:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
-        return True
+    return empty
 
 
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
@@ -154,9 +149,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     Source: Saxe et al., 2014.
     """
     if tensor.array.ndim < 2:
-        raise ValueError(
-            f"orthogonal_: Only tensors with 2 or more dimensions are supported, got {tensor.array.shape}"
-        )
+        raise ValueError(f"orthogonal_: Only tensors with 2 or more dimensions are supported, got {tensor.array.shape}")
     if not tensor.array.size:
         return tensor
     rows = tensor.array.shape[0]
@@ -201,9 +194,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 def sparse_(tensor, sparsity, std=0.01, generator=None):
     """Normal values, with the share `sparsity` of every column zero. Source: Martens, 2010."""
     if tensor.array.ndim != 2:
-        raise ValueError(
-            f"sparse_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}"
-        )
+        raise ValueError(f"sparse_: Only tensors with 2 dimensions are supported, got shape {tensor.array.shape}")
     rows, columns = tensor.array.shape
     tensor.normal_(0, std, generator=generator)
     for column in range(columns):

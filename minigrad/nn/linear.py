@@ -10,7 +10,7 @@ from .module import Module, Parameter
 
 
 class Identity(Module):
-    """The input as it is; whatever arguments the layer in whose place it stands would take."""
+    """The input as it is. Takes any arguments, those of the layer in whose place it stands, and ignores them."""
 
     def __init__(self, *args, **kwargs):
         super().__init__()
@@ -29,9 +29,7 @@ class Linear(Module):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
-        )
+        self.register_parameter("bias", Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -45,9 +43,7 @@ class Linear(Module):
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self):
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class Flatten(Module):

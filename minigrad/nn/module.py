@@ -52,9 +52,7 @@ class Module:
 
     def forward(self, *args, **kwargs):
         """What the layer computes; a subclass defines it, a call of the module runs it between the hooks."""
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs):
         if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
@@ -101,9 +99,7 @@ class Module:
     def _reassign(self, registry, name, value, accepted, role, wanted):
         """Give a registered name another value of its own kind, or None."""
         if value is not None and not isinstance(value, accepted):
-            raise TypeError(
-                f"cannot assign '{type(value).__name__}' as {role} '{name}' ({wanted} or None expected)"
-            )
+            raise TypeError(f"cannot assign '{type(value).__name__}' as {role} '{name}' ({wanted} or None expected)")
         registry[name] = value
 
     def _add_part(self, registry, name, value, accepted, role):
@@ -117,9 +113,7 @@ class Module:
         if name == "":
             raise KeyError(f'{role} name can\'t be empty string ""')
         if value is not None and not isinstance(value, accepted):
-            raise TypeError(
-                f"{name}: {type(value).__name__} is not a {accepted.__name__}: a {role} must be one, or None"
-            )
+            raise TypeError(f"{name}: {type(value).__name__} is not a {accepted.__name__}: a {role} must be one, or None")
         self._register(registry, name, value)
         self.__dict__[name] = value
 
@@ -150,9 +144,7 @@ class Module:
             yield prefix, self
             for name, module in self._modules.items():
                 if module is not None:
-                    yield from module.named_modules(
-                        memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
-                    )
+                    yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self):
         """This module and all below it, each once."""
@@ -279,9 +271,7 @@ class Module:
         def moved(tensor):
             result = tensor.to(*args, **kwargs)
             if not result.is_floating_point() and tensor.is_floating_point():
-                raise TypeError(
-                    f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}"
-                )
+                raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}")
             return result if tensor.is_floating_point() else tensor
 
         return self._convert(moved)
@@ -353,9 +343,7 @@ class Module:
                 args = changed if isinstance(changed, tuple) else (changed,)
         backward = None
         if self._backward_hooks or self._backward_pre_hooks:
-            backward = BackwardHooks(
-                self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values())
-            )
+            backward = BackwardHooks(self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values()))
             args = backward.watch_inputs(args)
         output = self.forward(*args, **kwargs)
         for hook, with_kwargs in list(self._forward_hooks.values()):
@@ -377,9 +365,7 @@ class Module:
 
         The tensors share memory with the module; with `keep_vars` they are the parameters themselves.
         """
-        return {
-            prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self._named_state()
-        }
+        return {prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self._named_state()}
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy the values of a `state_dict` into this module; nothing is changed if anything does not fit.
@@ -394,24 +380,18 @@ class Module:
         problems = []
         for what, names in (("Missing", missing), ("Unexpected", unexpected)):
             if strict and names:
-                problems.append(
-                    f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". "
-                )
+                problems.append(f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". ")
         for name, tensor in own.items():
             value = state_dict.get(name, tensor)
             if not isinstance(value, Tensor):
-                problems.append(
-                    f'While copying the parameter named "{name}", expected a Tensor, received {type(value)}.'
-                )
+                problems.append(f'While copying the parameter named "{name}", expected a Tensor, received {type(value)}.')
             elif value.shape != tensor.shape:
                 problems.append(
                     f"size mismatch for {name}: copying a param with shape {value.shape} from checkpoint, "
                     f"the shape in current model is {tensor.shape}."
                 )
         if problems:
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems)
-            )
+            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems))
         for name, tensor in own.items():
             if name in state_dict:
                 tensor.detach().copy_(state_dict[name].detach())
@@ -426,7 +406,7 @@ class Module:
     def __repr__(self):
         extra = self.extra_repr()
         parts = [f"({name}): {module!r}" for name, module in self._modules.items()]
-        return bracketed(type(self).__name__, [*extra.split("\n")] * bool(extra), parts)
+        return bracketed(type(self).__name__, extra.split("\n") if extra else [], parts)
 
 
 def bracketed(name, extra, parts):

@@ -75,9 +75,7 @@ class BatchNorm(Normalization):
             self.num_batches_tracked.array += 1
             if momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
-        return F.batch_norm(
-            input, mean, var, self.weight, self.bias, self.training or mean is None, momentum, self.eps
-        )
+        return F.batch_norm(input, mean, var, self.weight, self.bias, self.training or mean is None, momentum, self.eps)
 
     def extra_repr(self):
         return (
@@ -135,9 +133,7 @@ class InstanceNorm(BatchNorm):
     def normalised(self, input):
         channels = input.array.shape[1]
         if channels != self.num_features:
-            text = (
-                f"{type(self).__name__}: expected num_features={self.num_features} channels, got {channels}"
-            )
+            text = f"{type(self).__name__}: expected num_features={self.num_features} channels, got {channels}"
             if self.affine:
                 raise ValueError(text)
             warnings.warn(f"{text}; num_features is not used because affine=False", stacklevel=4)

@@ -1,6 +1,7 @@
 """Layers that put a border around images, and layers that change their size."""
 
 from . import functional as F
+from .conv import several
 from .module import Module
 
 
@@ -11,7 +12,7 @@ class Pad(Module):
 
     def __init__(self, padding):
         super().__init__()
-        self.padding = tuple(padding) if hasattr(padding, "__iter__") else (padding,) * (2 * self.dims)
+        self.padding = several(padding, 2 * self.dims)
 
     def forward(self, input):
         return F.pad(input, self.padding, self.mode)
@@ -106,16 +107,10 @@ class Upsample(Module):
             self.scale_factor = tuple(map(float, scale_factor))
         else:
             self.scale_factor = float(scale_factor) if scale_factor else None
-        self.mode, self.align_corners, self.recompute_scale_factor = (
-            mode,
-            align_corners,
-            recompute_scale_factor,
-        )
+        self.mode, self.align_corners, self.recompute_scale_factor = mode, align_corners, recompute_scale_factor
 
     def forward(self, input):
-        return F.interpolate(
-            input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
-        )
+        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor)
 
     def extra_repr(self):
         how = f"size={self.size}" if self.scale_factor is None else f"scale_factor={self.scale_factor}"

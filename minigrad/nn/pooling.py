@@ -1,6 +1,7 @@
 """Pooling layers."""
 
 from . import functional as F
+from .conv import several
 from .module import Module
 
 
@@ -51,14 +52,11 @@ class AvgPool1d(Module):
     def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
         super().__init__()
         stride = kernel_size if stride is None else stride
-        single = [tuple(n) if hasattr(n, "__iter__") else (n,) for n in (kernel_size, stride, padding)]
-        self.kernel_size, self.stride, self.padding = single
+        self.kernel_size, self.stride, self.padding = (several(n, 1) for n in (kernel_size, stride, padding))
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input):
-        return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
-        )
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
     def extra_repr(self):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"

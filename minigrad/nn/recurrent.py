@@ -52,9 +52,7 @@ class Recurrent(Module):
         """The shape of the input, without a batch or with one."""
         name, x, w = type(self).__name__, input.array, next(self.parameters()).array
         if x.ndim not in self.dims:
-            raise ValueError(
-                f"{name}: Expected input to be {self.dims[0]}D or {self.dims[1]}D, got {x.ndim}D instead"
-            )
+            raise ValueError(f"{name}: Expected input to be {self.dims[0]}D or {self.dims[1]}D, got {x.ndim}D instead")
         if x.shape[-1] != self.input_size:
             raise RuntimeError(
                 f"{name}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
@@ -73,9 +71,7 @@ class Recurrent(Module):
             raise RuntimeError(f"{type(self).__name__}: expected {len(self.states)} states, got {len(hx)}")
         for name, state in zip(self.states, hx):
             if state.shape != size:
-                raise RuntimeError(
-                    f"{type(self).__name__}: Expected {name} size {size}, got {list(state.shape)}"
-                )
+                raise RuntimeError(f"{type(self).__name__}: Expected {name} size {size}, got {list(state.shape)}")
         return hx
 
 
@@ -153,9 +149,7 @@ class Sequence(Recurrent):
         if length == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         count = self.num_layers * len(self.directions)
-        hx = self.starting(
-            hx, (count, batch, self.hidden_size) if batched else (count, self.hidden_size), input
-        )
+        hx = self.starting(hx, (count, batch, self.hidden_size) if batched else (count, self.hidden_size), input)
         hx = hx if batched else [unsqueeze(state, 1) for state in hx]
         last = []
         for layer in range(self.num_layers):
@@ -195,9 +189,7 @@ class RNN(Sequence):
         self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
         dropout=0.0, bidirectional=False, device=None, dtype=None,
     ):  # fmt: skip
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        )
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
         self.nonlinearity = known(nonlinearity)
 
 
@@ -210,9 +202,7 @@ class LSTM(Sequence):
         self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
         bidirectional=False, device=None, dtype=None,
     ):  # fmt: skip
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        )
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
 
 
 class GRU(Sequence):
@@ -224,9 +214,7 @@ class GRU(Sequence):
         self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
         bidirectional=False, device=None, dtype=None,
     ):  # fmt: skip
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        )
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
 
 
 # ------------------------------------------------------------------------------------------------------ cells

@@ -35,9 +35,7 @@ class Embedding(Module):
         `freeze`: not to be trained.
         """
         if embeddings.array.ndim != 2:
-            raise AssertionError(
-                f"Embeddings parameter is expected to be 2-dimensional, got shape {embeddings.array.shape}"
-            )
+            raise AssertionError(f"Embeddings parameter is expected to be 2-dimensional, got shape {embeddings.array.shape}")
         layer = cls.__new__(cls)
         Module.__init__(layer)
         layer.num_embeddings, layer.embedding_dim = embeddings.array.shape
@@ -53,9 +51,7 @@ class Embedding(Module):
             self.weight.detach()[self.padding_idx] = 0
 
     def forward(self, input):
-        return F.embedding(
-            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq
-        )
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self):
         text = f"{self.num_embeddings}, {self.embedding_dim}"

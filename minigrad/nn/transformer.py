@@ -46,9 +46,7 @@ class TransformerEncoderLayer(Module):
         """Shapes and masks as in MultiheadAttention."""
 
         def attend(x):
-            return self.dropout1(
-                self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
-            )
+            return self.dropout1(self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0])
 
         if self.norm_first:
             x = src + attend(self.norm1(src))
@@ -63,7 +61,7 @@ class TransformerEncoderLayer(Module):
 class TransformerDecoderLayer(Module):
     """Self-attention, attention to the encoder's output, then two Linear layers.
 
-    The options are those of TransformerEncoderLayer.
+    The options are those of TransformerEncoderLayer. Source: Vaswani et al., 2017.
     """
 
     def __init__(
@@ -73,9 +71,7 @@ class TransformerDecoderLayer(Module):
         super().__init__()
         place = {"device": device, "dtype": dtype}
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **place)
-        self.multihead_attn = MultiheadAttention(
-            d_model, nhead, dropout, bias, batch_first=batch_first, **place
-        )
+        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **place)
         self.linear1 = Linear(d_model, dim_feedforward, bias, **place)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, **place)
@@ -92,9 +88,7 @@ class TransformerDecoderLayer(Module):
         """`tgt` attends to itself and to `memory`; shapes and masks as in MultiheadAttention."""
 
         def attend(x):
-            return self.dropout1(
-                self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
-            )
+            return self.dropout1(self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0])
 
         def look_up(x):
             found, _ = self.multihead_attn(

@@ -9,55 +9,65 @@ from .operands import binary, float64, mismatch, operand, raw_of, unary, undefin
 
 @binary
 def eq(a, b):
+    """Whether a == b."""
     return a == b
 
 
 @binary
 def ne(a, b):
+    """Whether a != b."""
     return a != b
 
 
 @binary
 def lt(a, b):
+    """Whether a < b."""
     return a < b
 
 
 @binary
 def le(a, b):
+    """Whether a <= b."""
     return a <= b
 
 
 @binary
 def gt(a, b):
+    """Whether a > b."""
     return a > b
 
 
 @binary
 def ge(a, b):
+    """Whether a >= b."""
     return a >= b
 
 
 @binary
 def bitwise_and(a, b):
+    """The bits that both have, of integers or booleans."""
     return a & b
 
 
 @binary
 def bitwise_or(a, b):
+    """The bits that either has, of integers or booleans."""
     return a | b
 
 
 @binary
 def bitwise_xor(a, b):
+    """The bits that one of the two has, of integers or booleans."""
     return a ^ b
 
 
 @unary
 def bitwise_not(x):
+    """The bits turned over, of integers; of booleans their opposite."""
     return ~x
 
 
-def shifts(function, name):
+def shifts(function, name, towards):
     """A shift of integers, where NumPy would make integers of booleans."""
 
     def shift(a, b):
@@ -65,46 +75,53 @@ def shifts(function, name):
             raise undefined(name, a)
         return function(a, b)
 
-    shift.__name__ = name
+    shift.__name__, shift.__doc__ = name, f"The bits of integers a, b places further {towards}."
     return binary(shift)
 
 
-bitwise_left_shift = shifts(operator.lshift, "bitwise_left_shift")
-bitwise_right_shift = shifts(operator.rshift, "bitwise_right_shift")
+bitwise_left_shift = shifts(operator.lshift, "bitwise_left_shift", "left")
+bitwise_right_shift = shifts(operator.rshift, "bitwise_right_shift", "right")
 
 
 @unary
 def logical_not(x):
+    """Whether x is 0."""
     return xp.logical_not(x)
 
 
 @binary
 def logical_and(a, b):
+    """Whether neither is 0."""
     return xp.logical_and(a, b)
 
 
 @binary
 def logical_or(a, b):
+    """Whether one or both are not 0."""
     return xp.logical_or(a, b)
 
 
 @binary
 def logical_xor(a, b):
+    """Whether one of the two is 0, and not the other."""
     return xp.logical_xor(a, b)
 
 
 @unary
 def isnan(x):
+    """Whether x is NaN."""
     return xp.isnan(x)
 
 
 @unary
 def isfinite(x):
+    """Whether x is neither infinite nor NaN."""
     return xp.isfinite(x)
 
 
 @unary
 def isinf(x):
+    """Whether x is infinite, of either sign."""
     return xp.isinf(x)
 
 
@@ -125,7 +142,7 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether all elements are close, as `isclose` has it: a Python bool."""
-    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+    return bool(item(isclose(input, other, rtol, atol, equal_nan).array.all()))
 
 
 def equal(input, other):

@@ -131,7 +131,7 @@ COLUMNS_BYTES = 1 << 28  # about as much is lowered at a time
 
 def lowerable(x, other, size):
     """Whether kernels can lower the images x to columns, and `other` is of their dtype; none of them is empty."""
-    return fusible(x, other) and len(size) == 2 and x.size and other.size and 0 not in size
+    return fusible(x, other) and len(size) == 2 and other.size and 0 not in size
 
 
 GEOMETRY = """int channels, int rows, int columns, int kernel_rows, int kernel_columns, int size_rows, int size_columns,

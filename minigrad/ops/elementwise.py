@@ -48,6 +48,7 @@ def sub(input, other, *, alpha=1):
 
 @binary
 def mul(a, b):
+    """a * b."""
     return a * b
 
 
@@ -62,7 +63,7 @@ def div_(a, b):
 div_.vjps(a=lambda g, b: g / b, b=lambda g, a, b: sum_to(g * a, b.shape) / b / -b)
 
 
-def divisors(a, b, operation):
+def check_divisible(a, b, operation):
     """Refuse what has no quotient: booleans, and integers divided by zero."""
     if a.dtype.kind == "b":
         raise NotImplementedError(f"{operation}: not defined for bool")
@@ -72,13 +73,14 @@ def divisors(a, b, operation):
 
 @binary
 def floor_divide(a, b):
-    divisors(a, b, "floor_divide")
+    """The quotient rounded down; RuntimeError for integers divided by zero."""
+    check_divisible(a, b, "floor_divide")
     return xp.floor_divide(a, b)
 
 
 @binary
 def trunc_divide(a, b):
-    divisors(a, b, "div")
+    check_divisible(a, b, "div")
     return xp.trunc(a / b) if a.dtype.kind == "f" else (a - xp.fmod(a, b)) // b
 
 
@@ -91,21 +93,21 @@ DIVISIONS = {None: div_, "floor": floor_divide, "trunc": trunc_divide}
 def div(input, other, *, rounding_mode=None):
     """input / other; the quotient rounded down with `rounding_mode="floor"`, towards zero with "trunc"."""
     if rounding_mode not in DIVISIONS:
-        raise RuntimeError(
-            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
-        )
+        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}")
     return DIVISIONS[rounding_mode](input, other)
 
 
 @binary
 def remainder(a, b):
-    divisors(a, b, "remainder")
+    """a - floor(a / b) * b, which has the sign of the divisor; RuntimeError for integers divided by zero."""
+    check_divisible(a, b, "remainder")
     return xp.remainder(a, b)
 
 
 @binary
 def fmod(a, b):
-    divisors(a, b, "fmod")
+    """a - trunc(a / b) * b, which has the sign of the dividend; RuntimeError for integers divided by zero."""
+    check_divisible(a, b, "fmod")
     return xp.fmod(a, b)
 
 
@@ -115,11 +117,13 @@ fmod.vjps(a=lambda g: g, b=lambda g, a, b: -g * trunc_divide(a, b))
 
 @binary
 def maximum(a, b):
+    """The larger of a and b, NaN where either is NaN; equal values share the gradient."""
     return xp.maximum(a, b)
 
 
 @binary
 def minimum(a, b):
+    """The smaller of a and b, NaN where either is NaN; equal values share the gradient."""
     return xp.minimum(a, b)
 
 
@@ -134,24 +138,23 @@ minimum.vjps(a=lambda g, a, b: shared(g, b, a), b=lambda g, a, b: shared(g, a, b
 
 @binary
 def fmax(a, b):
+    """The larger of a and b, or the one that is not NaN; of equal values a has the gradient."""
     return xp.fmax(a, b)
 
 
 @binary
 def fmin(a, b):
+    """The smaller of a and b, or the one that is not NaN; of equal values a has the gradient."""
     return xp.fmin(a, b)
 
 
-fmax.vjps(
-    a=lambda g, a, b: where_(g, 0.0, (a >= b) | isnan(b)), b=lambda g, a, b: where_(0.0, g, (a >= b) | isnan(b))
-)
-fmin.vjps(
-    a=lambda g, a, b: where_(g, 0.0, (a <= b) | isnan(b)), b=lambda g, a, b: where_(0.0, g, (a <= b) | isnan(b))
-)
+fmax.vjps(a=lambda g, a, b: where_(g, 0.0, (a >= b) | isnan(b)), b=lambda g, a, b: where_(0.0, g, (a >= b) | isnan(b)))
+fmin.vjps(a=lambda g, a, b: where_(g, 0.0, (a <= b) | isnan(b)), b=lambda g, a, b: where_(0.0, g, (a <= b) | isnan(b)))
 
 
 @unary
 def neg(x):
+    """-x."""
     return -x
 
 
@@ -160,6 +163,7 @@ neg.vjp(lambda g: -g)
 
 @unary
 def abs(x):
+    """|x|, with gradient 0 at 0."""
     if x.dtype is boolean:
         raise NotImplementedError("abs: not defined for bool")
     return xp.abs(x)
@@ -170,6 +174,7 @@ abs.vjp(lambda g, x: g * sign(x))
 
 @unary
 def sign(x):
+    """-1, 0 or 1; 0 for NaN."""
     return (x > 0).astype(x.dtype) - (x < 0)  # of NaN: 0
 
 
@@ -259,6 +264,7 @@ def pow(input, exponent):
 
 @unary(floating=True)
 def sqrt(x):
+    """The square root; NaN below 0."""
     return xp.sqrt(x)
 
 
@@ -267,6 +273,7 @@ sqrt.vjp(lambda g, y: g / (y * 2))
 
 @unary(floating=True)
 def rsqrt(x):
+    """1 / sqrt(x)."""
     return 1 / xp.sqrt(x)
 
 
@@ -275,6 +282,7 @@ rsqrt.vjp(lambda g, y: g * y * y * y * -0.5)
 
 @unary
 def square(x):
+    """x * x."""
     return x * x
 
 
@@ -283,6 +291,7 @@ square.vjp(lambda g, x: g * x * 2)
 
 @unary(floating=True)
 def reciprocal(x):
+    """1 / x."""
     return 1 / x
 
 
@@ -291,6 +300,7 @@ reciprocal.vjp(lambda g, y: -g * y * y)
 
 @binary
 def hypot(a, b):
+    """sqrt(a^2 + b^2), without overflow on the way."""
     if a.dtype.kind != "f":
         raise NotImplementedError(f"hypot: not defined for {a.dtype}")
     return xp.hypot(a, b)
@@ -304,6 +314,7 @@ hypot.vjps(a=lambda g, y, a: g * (a / y), b=lambda g, y, b: g * (b / y))
 
 @unary(floating=True)
 def exp(x):
+    """e^x."""
     return xp.exp(x)
 
 
@@ -312,6 +323,7 @@ exp.vjp(lambda g, y: g * y)
 
 @unary(floating=True)
 def expm1(x):
+    """e^x - 1, exact for small x."""
     return xp.expm1(x)
 
 
@@ -320,6 +332,7 @@ expm1.vjp(lambda g, y: g * (y + 1))
 
 @unary(floating=True)
 def log(x):
+    """The natural logarithm; -inf at 0, NaN below."""
     return xp.log(x)
 
 
@@ -328,6 +341,7 @@ log.vjp(lambda g, x: g / x)
 
 @unary(floating=True)
 def log2(x):
+    """The logarithm to base 2."""
     return xp.log2(x)
 
 
@@ -336,6 +350,7 @@ log2.vjp(lambda g, x: g / (x * math.log(2)))
 
 @unary(floating=True)
 def log10(x):
+    """The logarithm to base 10."""
     return xp.log10(x)
 
 
@@ -344,6 +359,7 @@ log10.vjp(lambda g, x: g / (x * math.log(10)))
 
 @unary(floating=True)
 def log1p(x):
+    """log(1 + x), exact for small x."""
     return xp.log1p(x)
 
 
@@ -353,6 +369,7 @@ log1p.vjp(lambda g, x: g / (x + 1))
 @unary(floating=True)
 @fused("T x", "T y", "y = 1 / (1 + exp(-x))")
 def sigmoid(x):
+    """1 / (1 + e^-x)."""
     with overflow_expected():
         return 1 / (1 + xp.exp(-x))
 
@@ -368,6 +385,7 @@ def sigmoid_vjp(g, y):
 
 @unary(floating=True)
 def sin(x):
+    """The sine of an angle in radians."""
     return xp.sin(x)
 
 
@@ -376,6 +394,7 @@ sin.vjp(lambda g, x: g * cos(x))
 
 @unary(floating=True)
 def cos(x):
+    """The cosine of an angle in radians."""
     return xp.cos(x)
 
 
@@ -384,6 +403,7 @@ cos.vjp(lambda g, x: -g * sin(x))
 
 @unary(floating=True)
 def tan(x):
+    """The tangent of an angle in radians."""
     return xp.tan(x)
 
 
@@ -392,6 +412,7 @@ tan.vjp(lambda g, y: g * (1 + y * y))
 
 @unary(floating=True)
 def asin(x):
+    """The angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
     return xp.arcsin(x)
 
 
@@ -400,6 +421,7 @@ asin.vjp(lambda g, x: g * rsqrt(1 - x * x))
 
 @unary(floating=True)
 def acos(x):
+    """The angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
     return xp.arccos(x)
 
 
@@ -408,6 +430,7 @@ acos.vjp(lambda g, x: -g * rsqrt(1 - x * x))
 
 @unary(floating=True)
 def atan(x):
+    """The angle in (-pi/2, pi/2) whose tangent is x."""
     return xp.arctan(x)
 
 
@@ -416,6 +439,7 @@ atan.vjp(lambda g, x: g / (x * x + 1))
 
 @binary(floating=True)
 def atan2(a, b):
+    """The angle of the point with x = b and y = a, in [-pi, pi]; its gradient at the origin is 0."""
     return xp.arctan2(a, b)
 
 
@@ -428,6 +452,7 @@ atan2.vjps(a=lambda g, a, b: g * (b / squared_radius(a, b)), b=lambda g, a, b: g
 
 @unary(floating=True)
 def sinh(x):
+    """The hyperbolic sine."""
     return xp.sinh(x)
 
 
@@ -436,6 +461,7 @@ sinh.vjp(lambda g, x: g * cosh(x))
 
 @unary(floating=True)
 def cosh(x):
+    """The hyperbolic cosine."""
     return xp.cosh(x)
 
 
@@ -444,6 +470,7 @@ cosh.vjp(lambda g, x: g * sinh(x))
 
 @unary(floating=True)
 def tanh(x):
+    """The hyperbolic tangent, sinh(x) / cosh(x)."""
     return xp.tanh(x)
 
 
@@ -465,16 +492,19 @@ def whole(function, x):
 
 @unary
 def floor(x):
+    """x rounded down."""
     return whole(xp.floor, x)
 
 
 @unary
 def ceil(x):
+    """x rounded up."""
     return whole(xp.ceil, x)
 
 
 @unary
 def trunc(x):
+    """x rounded towards zero."""
     return whole(xp.trunc, x)
 
 
@@ -512,6 +542,7 @@ frac.vjp(lambda g: g)
 
 @unary
 def relu(x):
+    """max(x, 0), with gradient 0 at 0; NaN stays NaN."""
     if x.dtype is boolean:
         raise RuntimeError("relu: Boolean inputs not supported for relu")
     return rectified(x)

@@ -17,7 +17,7 @@ def bounds(array, bins, low, high, operation):
     if bins <= 0:
         raise RuntimeError(f"{operation}(): bins must be > 0, but got {bins}")
     if low is None:
-        low, high = (array.min().item(), array.max().item()) if array.size else (0.0, 1.0)
+        low, high = (item(array.min()), item(array.max())) if array.size else (0.0, 1.0)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"{operation}: range of [{low}, {high}] is not finite")
     if low > high:
@@ -64,7 +64,7 @@ def histogram(input, bins=100, *, range=None, weight=None, density=False):
     position = xp.minimum(xp.searchsorted(edges, values[inside], "right") - 1, bins - 1)
     hist = counts(position, weight, bins).astype(values.dtype)
     if density:
-        hist = hist / (hist.sum().item() or math.nan) / (edges[1:] - edges[:-1])
+        hist = hist / (item(hist.sum()) or math.nan) / (edges[1:] - edges[:-1])
     return Histogram(wrap(hist), wrap(edges))
 
 

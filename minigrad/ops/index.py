@@ -5,20 +5,7 @@ import math
 import operator
 
 from ..autograd import Variable, primitive, view
-from ..backend import (
-    REFUSES,
-    Array,
-    Fault,
-    asarray,
-    constant,
-    launched,
-    nonzero,
-    note,
-    on_gpu,
-    scatter_add,
-    within,
-    xp,
-)
+from ..backend import REFUSES, Array, Fault, asarray, constant, launched, nonzero, note, on_gpu, scatter_add, within, xp
 from ..kernels import ENABLED, LARGEST, Kernel, fusible, launch
 from .operands import boolean, int64, sum_to
 

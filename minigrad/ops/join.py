@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 from ..autograd import Variable, primitive, view, wrap
-from ..backend import item, xp
+from ..backend import item, tolist, xp
 from .elementwise import copied
 from .gather import index_select
 from .index import slice_
@@ -184,7 +184,7 @@ def tensor_split(input, indices_or_sections, dim=0):
     cuts, dim = indices_or_sections, cut_dim(input, dim, "tensor_split")
     length = input.array.shape[dim]
     if isinstance(cuts, Variable):
-        cuts = cuts.array.tolist()
+        cuts = tolist(cuts.array)
     if isinstance(cuts, (tuple, list)):  # in any order, so the pieces may overlap
         front, stops = (slice(None),) * dim, [*(integer(n, "tensor_split") for n in cuts), length]
         return tuple(slice_(input, (*front, slice(a, b))) for a, b in zip([0, *stops], stops))
@@ -252,9 +252,9 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
             f"{name}: expected an int or integers for each of the {size} slices, got {counts.dtype} {counts.shape}"
         )
     if counts.size and item(counts.min()) < 0:
-        raise RuntimeError(f"{name}: repeats must be non-negative, got {int(counts.min())}")
+        raise RuntimeError(f"{name}: repeats must be non-negative, got {item(counts.min())}")
     stops = xp.cumsum(xp.broadcast_to(counts.reshape(-1), (size,)))
-    total = int(stops[-1]) if size else 0
+    total = item(stops[-1]) if size else 0
     if output_size not in (None, total):
         raise RuntimeError(f"{name}: Invalid output_size, expected {total} but got {output_size}")
     return index_select(input, dim, wrap(xp.searchsorted(stops, xp.arange(total), side="right")))

@@ -40,9 +40,7 @@ def arranged(x):
     if len(x) < ENOUGH or images_last(x):
         return x
     y = images(len(x), x.shape[1], x.shape[2:], x.dtype)
-    step = (
-        16 if x.strides[0] % 4096 == 0 else len(x)
-    )  # more lines so far apart would share one place in the cache
+    step = 16 if x.strides[0] % 4096 == 0 else len(x)  # more lines so far apart would share one place in the cache
     for i in range(0, len(x), step):
         y[i : i + step] = x[i : i + step]
     return y

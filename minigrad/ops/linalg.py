@@ -13,11 +13,11 @@ from .shape import dim_of, dims_of, expand, permute_, reshape_
 # -------------------------------------------------------------------------------------------------------- products
 
 
-def same_dtype(input, other):
+def different_dtypes(input, other):
     raise RuntimeError(f"matmul: expected both operands to have one dtype, but got: {input.dtype} and {other.dtype}")
 
 
-@binary(prepare=same_dtype)
+@binary(prepare=different_dtypes)
 def mm_(a, b):
     return a.dot(b)
 
@@ -66,7 +66,7 @@ def matmul(input, other):
     if a[-1] != b[-2 if len(b) > 1 else 0]:
         raise RuntimeError(f"matmul: mat1 and mat2 shapes cannot be multiplied, got {a} and {b}")
     if dtype is not other.array.dtype:
-        same_dtype(input, other)
+        different_dtypes(input, other)
     if dtype.kind == "b":
         raise RuntimeError("matmul: not defined for bool")
     if dtype is float16:

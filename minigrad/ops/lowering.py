@@ -129,9 +129,7 @@ def blocks_of(shape, itemsize, groups, kernel, start, stride, dilation, size):
         sizes = groups, height, *kernel[1:], channels, *size[1:], images.stop - images.start
         copies, zeros = moves(space, kernel, begin, stride, dilation, part, overlap)
         shape = tuple(sizes[dim] for dim in memory)
-        blocks.append(
-            Block(images, rows, n >= ENOUGH, len(outer), outputs, shape, parts, lines, step, copies, zeros)
-        )
+        blocks.append(Block(images, rows, n >= ENOUGH, len(outer), outputs, shape, parts, lines, step, copies, zeros))
     return blocks
 
 

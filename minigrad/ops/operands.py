@@ -6,18 +6,7 @@ import math
 
 from .. import autograd
 from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
-from ..backend import (
-    NUMBERS,
-    RAW,
-    Array,
-    asarray,
-    column_sums,
-    constant,
-    expanded,
-    kind_of,
-    total,
-    xp,
-)
+from ..backend import NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, kind_of, total, xp
 
 float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}

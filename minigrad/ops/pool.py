@@ -146,7 +146,7 @@ def places(winner, window, size, space):
 
 def poolable(x, size):
     """Whether kernels pool windows of x."""
-    return fusible(x) and len(size) == 2 and x.size and 0 not in size
+    return fusible(x) and len(size) == 2 and 0 not in size
 
 
 WINDOW = """int n, int rows, int columns, int kernel_rows, int kernel_columns, int step_rows, int step_columns,

@@ -247,7 +247,7 @@ def logical(name):
         return wrap(truth.astype(dtype) if dtype == xp.uint8 else truth)  # torch's older masks stay what they are
 
     reduction.__name__ = reduction.__qualname__ = name
-    reduction.__doc__ = f"Whether {name} of the elements over `dim` (None: of all of them) is true."
+    reduction.__doc__ = f"Whether {name} of the elements over `dim` (None: of the whole tensor) are true."
     return reduction
 
 

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from .. import backend
 from ..autograd import Variable, primitive, wrap
-from ..backend import xp
+from ..backend import item, xp
 from .extreme import not_empty, picked_along, shared
 from .index import along, int32, pick_
 from .operands import boolean, int64
@@ -47,10 +47,11 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
         raise RuntimeError(f"topk: selected index k out of range: got {k} for a dimension of size {n}")
     if not input.array.ndim:
         return TopK(*sort(input))
+    front = (slice(None),) * dim
     if k in (0, n):
-        indices = order(input.array, dim, largest)[(slice(None),) * dim + (slice(k),)]
+        indices = order(input.array, dim, largest)[(*front, slice(k))]
     else:
-        front, cut = (slice(None),) * dim, n - k if largest else k - 1
+        cut = n - k if largest else k - 1
         ends = slice(cut, None) if largest else slice(k)
         found = xp.sort(xp.argpartition(input.array, cut, dim)[(*front, ends)], dim)  # in the order they stand in
         ranks = order(xp.take_along_axis(input.array, found, dim), dim, largest)
@@ -61,7 +62,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
 @primitive
 def median_(x):
     ordered = xp.sort(x.reshape(-1))
-    return ordered[-1] if ordered[-1] != ordered[-1] else ordered[(x.size - 1) // 2]
+    return ordered[-1] if item(ordered[-1] != ordered[-1]) else ordered[(x.size - 1) // 2]
 
 
 median_.vjp(lambda g, y, x, shape: shared(g, y, x, tuple(range(len(shape))), shape))

@@ -84,7 +84,7 @@ class LRScheduler:
         return {name: value for name, value in self.__dict__.items() if name not in self.unsaved}
 
     def load_state_dict(self, state_dict):
-        """Go on from a `state_dict`; load the optimiser's after making this: it sets learning rates."""
+        """Go on from a `state_dict`. Load the optimiser's after making this schedule, as making it sets learning rates."""
         self.check_state(state_dict)
         self.__dict__.update({name: value for name, value in state_dict.items() if name not in self.unsaved})
 

@@ -16,7 +16,7 @@ PACKAGE = os.path.dirname(autograd.walk.__code__.co_filename) + os.sep  # as fra
 ENGINE = (PACKAGE + "autograd.py", PACKAGE + "ops" + os.sep)  # where operations are made
 TENSOR = PACKAGE + "tensor.py"  # their names as methods
 LOOP = PACKAGE + "train" + os.sep
-PARTS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")  # of a function, and not told what that was given
+PARTS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")  # with frames of their own
 
 
 class AnomalyError(FloatingPointError):
@@ -148,7 +148,7 @@ def made(outputs, frame):
     if kind is None:
         return None
     code, values = frame.f_code, frame.f_locals
-    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4)  # 4: it takes *args
+    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & autograd.VARIADIC)
     given = [values[name] for name in code.co_varnames[:count] if name in values]
     inputs = [x for value in given for x in flat(value)]
     kinds = {bad for x in inputs for bad in ("nan", "infinity") if has(x, bad)}

@@ -102,6 +102,7 @@ class LRFinder(Callback):
         if self.suggestion is not None:
             ax.axvline(self.suggestion, color=VERMILLION, linestyle="--", label=f"suggestion {self.suggestion:.2g}")
         low, high = min(losses), max(losses)
-        ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low)) if high > low else None
+        if high > low:
+            ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         ax.legend(frameon=False)
         return ax.figure

@@ -20,7 +20,7 @@ from .parallel import DataParallel
 from .streams import generators, get_states, set_states
 
 FORMAT = "minigrad.train.Learner 1"
-KINDS_OF_STATE = {  # what a checkpoint holds, beside counts
+KINDS_OF_STATE = {  # what a checkpoint holds, beside its format
     "model": dict, "buffers": dict, "gradients": dict, "optimizer": dict, "streams": dict, "stage_streams": dict,
     "callbacks": dict, "stage": str, "step": int, "epoch": int, "epochs": int, "done": int,
 }  # fmt: skip

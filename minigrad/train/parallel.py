@@ -29,7 +29,7 @@ class DataParallel(Module):
     drawn by process 0, as if it were alone. With each batch, the default generator of every other process is seeded anew,
     from the state of that of process 0 and its rank: so dropout differs among processes, and is the same in every run.
 
-    Make it early: of an error before that, such as data that one machine does not have, the others do not hear, and wait.
+    Make it early: of an error before that, such as data missing on one machine, the others do not hear, and they wait.
     RuntimeError (ProcessLost) in all others when a process fails, ends early or does something else than they; a fit then
     writes its checkpoints before it is raised. When one is killed, mpiexec ends all at once.
 

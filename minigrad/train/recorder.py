@@ -86,9 +86,8 @@ class Recorder(Callback):
         """The learning rate of each group over the steps, as a matplotlib Figure; `skip` and `ax` as for `plot_loss`."""
         check_skip("plot_lr", skip, self.lrs)
         ax = axes_of(ax, title="Learning rate", xlabel="step", ylabel="learning rate")
-        curves = dict.fromkeys(zip(*self.lrs[skip:]))  # groups with equal rates are one curve
         groups = list(zip(*self.lrs[skip:]))
-        for i, curve in enumerate(curves):
+        for i, curve in enumerate(dict.fromkeys(groups)):  # groups with equal rates are one curve
             members = [str(group) for group, rates in enumerate(groups) if rates == curve]
             name = f"group {members[0]}" if len(members) == 1 else f"groups {', '.join(members)}"
             ax.plot(range(skip + 1, len(self.lrs) + 1), curve, color=COLOURS[i % len(COLOURS)], label=name)

@@ -84,9 +84,7 @@ class ParamScheduler(Callback):
     def before_fit(self, learner):
         groups = learner.optimizer.param_groups
         if isinstance(self.schedule, list) and len(self.schedule) != len(groups):
-            raise ValueError(
-                f"{type(self).__name__}: got {len(self.schedule)} schedules for {len(groups)} parameter groups"
-            )
+            raise ValueError(f"{type(self).__name__}: got {len(self.schedule)} schedules for {len(groups)} parameter groups")
         for group in groups:
             if self.name not in group and not (self.name == "momentum" and "betas" in group):
                 known = ", ".join(sorted(name for name in group if name != "params"))

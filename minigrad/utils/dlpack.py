@@ -11,9 +11,7 @@ def from_dlpack(ext_tensor):
     It must lie where this process computes, have a dtype that minigrad has, and require no grad.
     """
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise TypeError(
-            f"from_dlpack: expected an array or tensor with __dlpack__, got {type(ext_tensor).__name__}"
-        )
+        raise TypeError(f"from_dlpack: expected an array or tensor with __dlpack__, got {type(ext_tensor).__name__}")
     array = xp.from_dlpack(ext_tensor)
     dtype_of(array.dtype, "from_dlpack")
     return wrap(canonical(array))

@@ -266,17 +266,17 @@ def mish(input, inplace=False):
 
 
 ROOT_HALF, DENSITY = math.sqrt(0.5), math.sqrt(0.5 / math.pi)  # the normal density at 0
-TANH_SCALE, TANH_CUBE = (
-    math.sqrt(2 / math.pi),
-    0.044715,
-)  # erf(x / sqrt(2)) is about tanh(scale * (x + cube * x^3))
+TANH_SCALE, TANH_CUBE = math.sqrt(2 / math.pi), 0.044715  # erf(x / sqrt(2)) is about tanh(scale * (x + cube * x^3))
 TANH_OF = f"(x + x * x * x * (T){TANH_CUBE}) * (T){TANH_SCALE}"
+
+
+BLOCK = 1 << 16  # numbers
 
 
 def in_blocks(function):
     """An elementwise function of arrays of one shape, computed for some numbers at a time where these are many.
 
-    What it makes on the way stays small then: without, a gradient of gelu needs five times the memory of its result.
+    What it makes on the way stays small then: without that, a gradient of gelu needs five times the memory of its result.
     """
 
     @functools.wraps(function)
@@ -291,9 +291,6 @@ def in_blocks(function):
         return y
 
     return call
-
-
-BLOCK = 1 << 16
 
 
 @primitive
@@ -343,9 +340,7 @@ def glu(input, dim=-1):
     shape = floating(input, "glu").array.shape
     size = shape[dim_of(dim, len(shape), "glu")] if shape else 1
     if size % 2:
-        raise RuntimeError(
-            f"glu: Halving dimension must be even, but dimension {dim} of input {shape} is size {size}"
-        )
+        raise RuntimeError(f"glu: Halving dimension must be even, but dimension {dim} of input {shape} is size {size}")
     a, b = split(input, size // 2, dim)
     return a * sigmoid(b)
 

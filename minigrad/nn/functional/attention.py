@@ -95,9 +95,7 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise RuntimeError(f"{operation}: Explicit attn_mask should not be set when is_causal=True")
     if attn_mask is not None and attn_mask.array.dtype not in (boolean, q.dtype):
-        raise RuntimeError(
-            f"{operation}: Expected attn_mask dtype to be bool or {q.dtype}, but got {attn_mask.array.dtype}"
-        )
+        raise RuntimeError(f"{operation}: Expected attn_mask dtype to be bool or {q.dtype}, but got {attn_mask.array.dtype}")
     check_probability(dropout_p, operation)
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     attn_mask = wrap(causal(q.shape[-2], k.shape[-2], q.dtype)) if is_causal else attn_mask

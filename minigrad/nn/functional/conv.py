@@ -28,9 +28,7 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
             raise TypeError(f"{operation}(): argument '{name}' must be Tensor, not {kind_of(tensor)}")
     x, w = input.array, weight.array
     if w.ndim != dims + 2:
-        raise RuntimeError(
-            f"{operation}: expected a {dims + 2}D weight, but got weight of size: {list(w.shape)}"
-        )
+        raise RuntimeError(f"{operation}: expected a {dims + 2}D weight, but got weight of size: {list(w.shape)}")
     if x.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {operation}, but got input of "
@@ -39,9 +37,7 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
     dtypes = [x.dtype, w.dtype] if bias is None else [x.dtype, w.dtype, bias.array.dtype]
     if len(set(dtypes)) > 1:
         got = ", ".join(map(str, dtypes))
-        raise RuntimeError(
-            f"{operation}: expected input, weight and bias to have the same dtype, but got: {got}"
-        )
+        raise RuntimeError(f"{operation}: expected input, weight and bias to have the same dtype, but got: {got}")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if w.shape[0] < groups or w.shape[0] % groups:
@@ -51,9 +47,7 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
             f"{list(w.shape)} instead"
         )
     if 0 in w.shape[2:]:
-        raise RuntimeError(
-            f"{operation}: expected a kernel of non-zero size, but got weight of size {list(w.shape)}"
-        )
+        raise RuntimeError(f"{operation}: expected a kernel of non-zero size, but got weight of size {list(w.shape)}")
     if x.shape[-dims - 1] != channels(w):
         raise RuntimeError(
             f"{operation}: Given groups={groups}, weight of size {list(w.shape)}, expected input{list(x.shape)} "
@@ -65,9 +59,7 @@ def check(operation, input, weight, bias, dims, groups, channels, outputs):
             f"elements, but got bias of size {list(bias.array.shape)} instead"
         )
     if 0 in x.shape[-dims:]:
-        raise RuntimeError(
-            f"Only zero batch or zero channel inputs are supported, but got input shape: {list(x.shape)}"
-        )
+        raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {list(x.shape)}")
 
 
 def steps(dims, stride, dilation):
@@ -104,10 +96,7 @@ def convolution(operation, dims, input, weight, bias, stride, padding, dilation,
     if padding == "same":
         if max(stride) > 1:
             raise RuntimeError("padding='same' is not supported for strided convolutions")
-        padding, size = (
-            tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel)),
-            space,
-        )  # one more behind where it is odd
+        padding, size = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel)), space  # one more behind where it is odd
     elif isinstance(padding, str) and padding != "valid":
         raise RuntimeError(f"Invalid padding string: {padding!r}")
     else:
@@ -173,9 +162,7 @@ def transposed(operation, dims, input, weight, bias, stride, padding, output_pad
 
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """input (N, C, L) or (C, L), weight (C, out / groups, k) -> (N, out, L'); see `conv_transpose2d`."""
-    return transposed(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
@@ -185,16 +172,12 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     its multiple of the kernel to the output. `output_padding` chooses among the sizes that `conv2d` takes to
     that of input.
     """
-    return transposed(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """input (N, C, D, H, W), weight (C, out / groups, *kernel) -> (N, out, D', H', W'); see `conv_transpose2d`."""
-    return transposed(
-        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 # ----------------------------------------------------------------------------------------- patches as columns
@@ -233,9 +216,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
             "must be at least one."
         )
     batch, channels = shape[:-3], shape[-3]
-    y = unfold_(
-        reshape_(input, (*(batch or (1,)), *shape[-3:])), Window(kernel, stride, padding, dilation), size
-    )
+    y = unfold_(reshape_(input, (*(batch or (1,)), *shape[-3:])), Window(kernel, stride, padding, dilation), size)
     return reshape_(y, (*batch, channels * kernel[0] * kernel[1], size[0] * size[1]))
 
 

@@ -12,7 +12,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12):
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
-    """The cosine of the angle between vectors along `dim`; lengths below eps count as eps."""
+    """The cosine of the angle between vectors along `dim`, of shapes that broadcast; lengths below eps count as eps."""
     x1, x2 = broadcast_tensors(x1, x2)
     return sum(normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps), dim)
 

@@ -47,9 +47,9 @@ def check_probability(p, operation):
         raise ValueError(f"{operation}: dropout probability has to be between 0 and 1, but got {p}")
 
 
-def channel_dropout(input, p, training, inplace):
+def channel_dropout(operation, input, p, training, inplace):
     """Dropout of whole channels: one draw for each of the first two dimensions (N, C) of the input."""
-    x = floating(input, "dropout").array
+    x = floating(input, operation).array
     if not training or p == 0:
         return input
     mask = random.source.dropout_mask(p, (*x.shape[:2], *[1] * (x.ndim - 2)), x.dtype)
@@ -62,8 +62,8 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
     if input.array.ndim not in (2, 3):
         raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.array.ndim}D input.")
     if input.array.ndim == 3:
-        return channel_dropout(input, p, training, inplace)
-    y = channel_dropout(input[None], p, training, False)[0]
+        return channel_dropout("dropout1d", input, p, training, inplace)
+    y = channel_dropout("dropout1d", input[None], p, training, False)[0]
     return store(input, y) if inplace else y
 
 
@@ -72,9 +72,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     check_probability(p, "dropout2d")
     ndim = input.array.ndim
     if ndim < 2:
-        raise RuntimeError(
-            f"dropout2d: Feature dropout requires at least 2 dimensions in the input, got {ndim}"
-        )
+        raise RuntimeError(f"dropout2d: Feature dropout requires at least 2 dimensions in the input, got {ndim}")
     if ndim != 4:
         instead = "dropout1d, which treats it as (N, C, L)," if ndim == 3 else "dropout"
         warnings.warn(
@@ -82,4 +80,4 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
             "instead.",
             stacklevel=2,
         )
-    return channel_dropout(input, p, training, inplace)
+    return channel_dropout("dropout2d", input, p, training, inplace)

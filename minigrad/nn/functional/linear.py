@@ -7,7 +7,7 @@ from ...backend import Fault, counts, item, unique, xp
 from ...ops.elementwise import add
 from ...ops.index import add_rows, check_range, rows
 from ...ops.index import one_hot as one_hot_rows
-from ...ops.linalg import linear_, matmul
+from ...ops.linalg import linear_, matmul, vector_norm
 from ...ops.operands import int64
 from ...ops.shape import integer, reshape_
 
@@ -19,14 +19,10 @@ def linear(input, weight, bias=None):
         y = matmul(input, weight if w.ndim < 2 else weight.t())
         return y if bias is None else add(y, bias)
     if x.ndim == 0 or x.shape[-1] != w.shape[1]:
-        raise RuntimeError(
-            f"linear: mat1 and mat2 shapes cannot be multiplied, got input {x.shape} and weight {w.shape}"
-        )
+        raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied, got input {x.shape} and weight {w.shape}")
     if x.dtype != w.dtype or bias is not None and bias.array.dtype != w.dtype:
         got = [str(t.dtype) for t in (x, w, *([] if bias is None else [bias]))]
-        raise RuntimeError(
-            f"linear: expected input, weight and bias to have the same dtype, but got: {', '.join(got)}"
-        )
+        raise RuntimeError(f"linear: expected input, weight and bias to have the same dtype, but got: {', '.join(got)}")
     if bias is not None and bias.array.shape != w.shape[:1] and bias.array.shape not in ((), (1,)):
         raise RuntimeError(f"linear: expected a bias of shape {w.shape[:1]}, got {bias.array.shape}")
     if x.ndim == 2:
@@ -44,9 +40,7 @@ def scaled_rows(x, index, scale):
 scaled_rows.vjp(lambda g, index, scale, shape: add_rows(g * scale, index, shape))
 
 
-NOT_IN_TABLE = Fault(
-    IndexError, "embedding: index out of range in self: expected 0 <= index < {size}, got {value}"
-)
+NOT_IN_TABLE = Fault(IndexError, "embedding: index out of range in self: expected 0 <= index < {size}, got {value}")
 NOT_A_CLASS = Fault(
     RuntimeError,
     "one_hot: Class values must be non-negative and smaller than num_classes {size}, got {value}",
@@ -89,7 +83,7 @@ def padding(index, size):
 def limit_rows(weight, index, max_norm, norm_type):
     used = unique(index)
     picked = weight.array[used]
-    norms = (xp.abs(picked) ** norm_type).sum(1, keepdims=True) ** (1 / norm_type)
+    norms = vector_norm(wrap(picked), norm_type, 1, True).array
     weight.array[used] = xp.where(norms > max_norm, picked * (max_norm / (norms + 1e-7)), picked)
     changed(weight)
 

@@ -46,12 +46,12 @@ def difference(input, target, operation):
 
 
 def mse_loss(input, target, *, reduction="mean"):
-    """The squared differences."""
+    """The squared differences of floating tensors of one shape (others broadcast, with a warning); by default the mean."""
     return reduced(square(difference(input, target, "mse_loss")), reduction, "mse_loss")
 
 
 def l1_loss(input, target, *, reduction="mean"):
-    """The absolute differences."""
+    """The absolute differences of floating tensors of one shape (others broadcast, with a warning); by default the mean."""
     return reduced(abs(difference(input, target, "l1_loss")), reduction, "l1_loss")
 
 
@@ -116,9 +116,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     ):  # fmt: skip
         return cross_entropy_(input, y)
     if not 0 <= operand(label_smoothing, "cross_entropy") <= 1:
-        raise RuntimeError(
-            f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
-        )
+        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = min(x.ndim - 1, 1)
     log_p = log_softmax(floating(input, "cross_entropy"), dim)
     if y.dtype.kind != "f" or y.shape != x.shape or x.ndim == 0:
@@ -151,9 +149,7 @@ def indices(x, y, ignore_index, operation):
             f"target {y.shape}"
         )
     if x.ndim > 1 and x.shape[2:] != y.shape[1:]:
-        raise RuntimeError(
-            f"{operation}: Expected target size {[x.shape[0], *x.shape[2:]]}, got {list(y.shape)}"
-        )
+        raise RuntimeError(f"{operation}: Expected target size {[x.shape[0], *x.shape[2:]]}, got {list(y.shape)}")
     y = y.reshape(()) if x.ndim == 1 else y
     counted = y != ignore_index
     y = xp.where(counted, y, 0).astype(int64)
@@ -186,7 +182,7 @@ def negative_likelihood(log_p, y, counted, weight, reduction, label_smoothing, o
         return reduced(losses, reduction, operation)
     share = counted if weight is None else weight.array.take(y) * counted
     divisor = share.sum()
-    return sum(losses) / wrap(divisor.astype(x.dtype)) if divisor else sum(losses) * math.nan
+    return sum(losses) / wrap(divisor.astype(x.dtype)) if item(divisor) else sum(losses) * math.nan
 
 
 # ----------------------------------------------------------------------------------- probabilities as targets
@@ -209,9 +205,7 @@ binary_cross_entropy_.vjps(
 def same_shape(input, target, operation):
     floating(input, operation), floating(target, operation)
     if input.array.shape != target.array.shape:
-        raise ValueError(
-            f"{operation}: Target size ({target.shape}) must be the same as input size ({input.shape})"
-        )
+        raise ValueError(f"{operation}: Target size ({target.shape}) must be the same as input size ({input.shape})")
 
 
 def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
@@ -224,9 +218,7 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
         if not item(((x >= 0) & (x <= 1)).all()):
             raise RuntimeError(f"binary_cross_entropy: all elements of {name} should be between 0 and 1")
     if input.array.dtype != target.array.dtype:
-        raise RuntimeError(
-            f"binary_cross_entropy: Found dtype {target.array.dtype} but expected {input.array.dtype}"
-        )
+        raise RuntimeError(f"binary_cross_entropy: Found dtype {target.array.dtype} but expected {input.array.dtype}")
     losses = binary_cross_entropy_(input, target)
     return reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy")
 
@@ -250,9 +242,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="m
         losses = logits_(as_dtype(input, dtype), as_dtype(target, dtype))
     else:
         losses = (1 - target) * input - ((pos_weight - 1) * target + 1) * logsigmoid(input)
-    return reduced(
-        losses if weight is None else losses * weight, reduction, "binary_cross_entropy_with_logits"
-    )
+    return reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy_with_logits")
 
 
 @primitive

@@ -36,9 +36,7 @@ def batch_norm(
     if not training:
         return by_running(input, running_mean, running_var, weight, bias, eps, "batch_norm")
     if n == 1:
-        raise ValueError(
-            f"batch_norm: Expected more than 1 value per channel when training, got input size {x.shape}"
-        )
+        raise ValueError(f"batch_norm: Expected more than 1 value per channel when training, got input size {x.shape}")
     if n == 0:
         return affine(input, weight, bias)
     mean = None if running_mean is None else running_mean.array
@@ -107,9 +105,7 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         return by_running(input, running_mean, running_var, weight, bias, eps, "instance_norm")
     dims, n = tuple(range(2, x.ndim)), math.prod(x.shape[2:])
     if n == 1:
-        raise ValueError(
-            f"instance_norm: Expected more than 1 spatial element when training, got input size {x.shape}"
-        )
+        raise ValueError(f"instance_norm: Expected more than 1 spatial element when training, got input size {x.shape}")
     if x.size == 0:
         return affine(input, weight, bias)
     if running_mean is not None:

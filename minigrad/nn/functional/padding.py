@@ -29,9 +29,7 @@ def pad(input, pad, mode="constant", value=None):
     before, after = ([0] * (len(shape) - dims) + list(reversed(side)) for side in (pad[0::2], pad[1::2]))
     for i, (n, b, a) in enumerate(zip(shape, before, after)):
         if n + b + a < 0 or mode in ("constant", "circular") and n + min(b, 0) + min(a, 0) < 0:
-            raise RuntimeError(
-                f"pad: padding ({b}, {a}) cuts off more than dimension {i} of input {list(shape)} has"
-            )
+            raise RuntimeError(f"pad: padding ({b}, {a}) cuts off more than dimension {i} of input {list(shape)} has")
     if mode == "constant":
         return pad_(input, before, after, 0 if value is None else value)
     if value:

@@ -136,9 +136,7 @@ def avg_pool2d(
     unless `count_include_pad` is False; `divisor_override` divides every sum by itself instead. With
     `ceil_mode`, the last window may reach beyond the image.
     """
-    return avg_pool(
-        "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
+    return avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 # ------------------------------------------------------------------------------------------------- even parts
@@ -148,12 +146,8 @@ def adaptive_size(operation, dims, input, output_size, none_allowed):
     """The number of parts along each dimension; None keeps that of the input."""
     shape = input.array.shape
     if len(shape) not in (dims + 1, dims + 2):
-        raise RuntimeError(
-            f"{operation}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}"
-        )
-    sizes = (
-        (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
-    )
+        raise RuntimeError(f"{operation}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}")
+    sizes = (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
     if len(sizes) == 1:
         sizes *= dims
     if len(sizes) != dims:

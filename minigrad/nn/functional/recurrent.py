@@ -157,10 +157,7 @@ def gru_steps(x, h, w, b, reverse):
     outputs = [None] * x.shape[0]
     for t in times(x.shape[0], reverse):
         product = matmul(h, w.t()) if b is None else matmul(h, w.t()) + b
-        (r, z, n), (hr, hz, hn) = (
-            chunk(x[t], 3, 1),
-            chunk(product, 3, 1),
-        )  # reset gate, update gate, new values
+        (r, z, n), (hr, hz, hn) = (chunk(x[t], 3, 1), chunk(product, 3, 1))  # reset gate, update gate, new values
         z = sigmoid(z + hz)
         h = outputs[t] = (1 - z) * tanh(n + sigmoid(r + hr) * hn) + z * h
     return stack(outputs)

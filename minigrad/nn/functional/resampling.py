@@ -40,13 +40,9 @@ def interpolate(
         if recompute_scale_factor:
             factors = (None,) * len(space)
     if min(size) <= 0 or 0 in space:
-        raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input {space} and output {size}"
-        )
+        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {space} and output {size}")
     if not shape[1]:
-        raise RuntimeError(
-            f"interpolate: Non-empty data tensor expected but got a tensor with sizes {list(shape)}"
-        )
+        raise RuntimeError(f"interpolate: Non-empty data tensor expected but got a tensor with sizes {list(shape)}")
     dtype = input.array.dtype
     for dim, (n, m, factor) in enumerate(zip(space, size, factors), 2):
         if m == n:
@@ -69,9 +65,7 @@ def check_mode(mode, shape, align_corners):
         )
     if mode == "nearest":
         if align_corners is not None:
-            raise ValueError(
-                f"align_corners option can only be set with the interpolating modes: {' | '.join(LINEAR)}"
-            )
+            raise ValueError(f"align_corners option can only be set with the interpolating modes: {' | '.join(LINEAR)}")
     elif LINEAR[mode] != len(shape):
         raise NotImplementedError(f"Got {len(shape)}D input, but {mode} mode needs {LINEAR[mode]}D input")
 

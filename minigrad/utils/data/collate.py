@@ -43,9 +43,7 @@ def default_collate(batch):
         entries = [default_collate(entry) for entry in zip(*batch)]
         return type(sample)(*entries) if hasattr(sample, "_fields") else entries
     found = type(sample).__name__ + (f" of {sample.dtype}" if hasattr(sample, "dtype") else "")
-    raise TypeError(
-        f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {found}"
-    )
+    raise TypeError(f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {found}")
 
 
 def default_convert(data):
