@@ -185,6 +185,11 @@ def any_zero(x):
     return not on_gpu and bool(np.count_nonzero(x) < x.size)
 
 
+def adds_up(x):
+    """Whether the sum of all values is finite; True on a GPU, which is not asked either."""
+    return on_gpu or math.isfinite(ones(x.size, x.dtype).dot(x.reshape(-1)))
+
+
 def error_actions():
     """What happens at each kind of floating-point error, as NumPy names it; CuPy has none."""
     return {} if on_gpu else np.geterr()

@@ -30,6 +30,7 @@ from minigrad.backend import on_gpu
 from minigrad.compiler import Compiled, exchange, recorder, traced
 from minigrad.compiler.arena import Arena
 from minigrad.compiler.recording import Recording
+from minigrad.diagnostics import watch
 from tests.reliability import threads
 
 VOCABULARY = 11
@@ -878,6 +879,36 @@ def test_functions_that_read_from_elsewhere():
     clock = iter(range(100)).__next__
     results = refused(lambda: mg.ones(1) * float(clock()), "something else at every call")
     assert [x.item() for x in results] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("steps_before", [0, 5])
+def test_steps_that_are_watched(steps_before):
+    """`watch` puts a function in the place of the optimiser's step, which a replay would not call."""
+
+    def run(how):
+        mg.manual_seed(0)
+        model, x, y = mg.nn.Linear(4, 3), mg.randn(16, 4), mg.randint(0, 3, (16,))
+        optimizer = mg.optim.SGD(model.parameters(), 0.1)
+
+        def step():
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = how(step)
+        losses = [step().item() for _ in range(steps_before)]
+        with watch(model, optimizer, every=5) as record:
+            for _ in range(20):
+                record.step(step())
+        losses += [step().item() for _ in range(5)]
+        return losses, record.steps, record.losses
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert run(mg.compile) == run(lambda step: step)
+    assert run(lambda step: step)[1] == [0, 5, 10, 15]
 
 
 def test_other_random_numbers():

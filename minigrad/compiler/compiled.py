@@ -197,6 +197,8 @@ def consequences(recorder, before, gradients, result, made):
     carried, problems = {}, [recorder.problem] if recorder.problem else []
     if before.iterator is not None:
         problems.append(f"it uses an iterator, {before.iterator}, of which nobody can tell what comes next")
+    if before.stepping is not None:
+        problems.append(f"something else stands in the place of {before.stepping}, of which a replay would not know")
     if any(state_of(stream) != state for stream, state in before.streams.values()):
         problems.append("it draws random numbers that are not minigrad's")
 

@@ -158,7 +158,7 @@ def modules():
 def replacements(modules):
     """[(object, attribute, value for the time of a recording)]"""
     library, raw = Library(xp), (Traced, *backend.RAW)
-    alone = backend.within, backend.any_true, backend.any_zero, backend.expanded, backend.strided, conv.conv_weight_
+    alone = backend.within, backend.any_true, backend.any_zero, backend.adds_up, backend.expanded, backend.strided
     by_identity = {
         id(xp): library,
         id(Array): Traced,
@@ -166,7 +166,7 @@ def replacements(modules):
         id(backend.constant): cached(backend.constant),
         id(autograd.changed): noticed,
         id(backend.to_numpy): leaving,
-        **{id(function): whole(function) for function in alone},
+        **{id(function): whole(function) for function in (*alone, conv.conv_weight_)},
         id(conv.correlate): whole(conv.correlate, lambda x, filters, *_: [y for _, _, y in filters]),
         id(kernels.launch): whole(kernels.launch, written_by_kernel),
     }

@@ -161,7 +161,8 @@ class Surroundings:
         self.places, self.containers, self.watched, self.watched_containers = [], [], [], []
         self.tensors, self.seen = {}, {}
         self.stack = [*roots, ("random", random._inst), ("numpy.random", np.random.get_state.__self__)]
-        self.streams, self.iterator = {}, None  # other random numbers than the library's; the path to an iterator
+        self.streams = {}  # other random numbers than the library's
+        self.iterator = self.stepping = None  # the path to an iterator, and to what an optimiser has in the place of its step
         for group in [group for optimizer in settings for group in vars(optimizer)["param_groups"]]:
             self.entries("a setting ", group, [name for name in group if name != "params"])
         while self.stack:
@@ -214,6 +215,8 @@ class Surroundings:
             self.stack += [(path, x.func), (path, x.args), (path, x.keywords)]
         elif isinstance(x, Optimizer):
             self.stack += [(path, p) for group in vars(x)["param_groups"] for p in group["params"]]
+            self.add(f"{path}.step", "entry", vars(x), "step", vars(x).get("step"))
+            self.stepping = f"{path}.step" if "step" in vars(x) else self.stepping
         elif isinstance(x, Module):
             for registry in [vars(x), *(vars(x)[name] for name in REGISTRIES)]:
                 self.seen[id(registry)] = registry

@@ -5,7 +5,21 @@ import math
 import operator
 
 from ..autograd import Variable, primitive, view
-from ..backend import REFUSES, Array, Fault, asarray, constant, launched, nonzero, note, on_gpu, scatter_add, within, xp
+from ..backend import (
+    REFUSES,
+    Array,
+    Fault,
+    adds_up,
+    asarray,
+    constant,
+    launched,
+    nonzero,
+    note,
+    on_gpu,
+    scatter_add,
+    within,
+    xp,
+)
 from ..kernels import ENABLED, LARGEST, Kernel, fusible, launch
 from .operands import boolean, int64, sum_to
 
@@ -96,9 +110,8 @@ def add_rows(g, index, size):
     g = g.reshape(len(index), -1) if len(index) else g.reshape(0, math.prod(size[1:]))
     if fusible(g) and readable(index):
         return launch(add_rows_kernel, g, index, size)
-    if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f":
-        x = one_hot(index, size[0], g.dtype).T.dot(g)
-    else:
+    x = one_hot(index, size[0], g.dtype).T.dot(g) if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f" else None
+    if x is None or not adds_up(x):  # in a product, rows with infinities make NaN of others
         x = xp.zeros((size[0], g.shape[1]), g.dtype)
         scatter_add(x, index, g)
     return x if len(size) == 2 else x.reshape(size)  # not a view of itself, which a leaf would copy
