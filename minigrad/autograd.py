@@ -19,6 +19,7 @@ operands that broadcast is `@binary` in `ops/operands.py`.
 """
 
 import contextlib
+import functools
 import itertools
 import operator
 import threading
@@ -26,7 +27,7 @@ from heapq import heappop, heappush
 
 from .backend import NUMBERS, Array, asarray, xp
 
-VARIADIC = 4  # the flag of code with `*args`
+VARIADIC, GENERATOR = 4, 32  # the flags of code with `*args`, and of a generator
 new = object.__new__
 tick = itertools.count(1).__next__  # numbers nodes and in-place changes, so that each knows what came first
 
@@ -56,6 +57,34 @@ class GradMode(contextlib.ContextDecorator):
 
     def __exit__(self, *exception):
         mode.enabled = self.previous.pop()
+
+    def __call__(self, function):
+        code = getattr(function, "__code__", None)
+        return self.stepwise(function) if code is not None and code.co_flags & GENERATOR else super().__call__(function)
+
+    def stepwise(self, function):
+        """The generator function with its steps in this mode, and what happens between them outside."""
+
+        @functools.wraps(function)
+        def generate(*args, **kwargs):
+            steps = function(*args, **kwargs)
+            resume = functools.partial(next, steps)
+            try:
+                while True:
+                    with self._recreate_cm():
+                        value = resume()
+                    try:
+                        resume = functools.partial(steps.send, (yield value))
+                    except GeneratorExit:
+                        with self._recreate_cm():
+                            steps.close()
+                        raise
+                    except BaseException as error:
+                        resume = functools.partial(steps.throw, error)
+            except StopIteration as end:
+                return end.value
+
+        return generate
 
 
 def no_grad(function=None):
@@ -153,6 +182,16 @@ class Version:
     changed = 0  # tick of the last change of the numbers
     rewired = 0  # tick of the last change that autograd recorded
     count = 0  # torch's `_version`
+
+
+class Versions:
+    """Those of some tensors, as one; see `relying`."""
+
+    def __init__(self, tensors):
+        self.all = [tensor.version for tensor in tensors]
+
+    changed = property(lambda self: max(version.changed for version in self.all))
+    count = property(lambda self: max(version.count for version in self.all))
 
 
 class Variable:
@@ -345,6 +384,17 @@ def primitive(forward=None, *, extras=(), undo_broadcast=None, floating=False):
     return with_vjps(rule, call)
 
 
+def relying(output, *tensors):
+    """The output, whose node, if it has one, notices changes of tensors from now on: it keeps their arrays as options.
+
+    Index tensors take this way: as arguments of the primitive they would cost more than what is done with them.
+    """
+    node = output.node
+    if node is not None and tensors:
+        node.versions = (*node.versions, Versions(tensors))
+    return output
+
+
 def several_inputs(rule):
     """The call of a primitive with Tensors at any place among its arguments, or with none."""
 
@@ -433,7 +483,7 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
         if node.hooks is not None:
             g = node.hooks.run(node, g)
         if targets is not None and node in targets:
-            found[node] = g if create_graph else xp.array(g)
+            found[node] = g if create_graph else own_copy(g)
             if node not in inner:
                 continue
         elif rule is None:
@@ -486,7 +536,7 @@ def as_tensors(node):
     sources = (node, *node.parents)
     kept = list(node.kept)
     for i, version in enumerate(node.versions):
-        if version is not None:
+        if version.__class__ is Version:
             kept[i] = wrap(kept[i], sources[i])
             kept[i].version = version
     if node.rule.extras:
@@ -517,10 +567,17 @@ def accumulate(leaf, g, fresh=False):
         if isinstance(g, Variable):
             leaf.grad = g + 0 if total is None else total + g
         elif total is None:
-            leaf.grad = wrap(g if fresh and g.base is None else xp.array(g))
+            leaf.grad = wrap(g if fresh and g.base is None else own_copy(g))
+        elif 0 in total.array.strides:  # a number that stands for several elements
+            total.array = total.array + g
         else:
             total.array += g
             changed(total)
+
+
+def own_copy(g):
+    """A copy in the order of the indices; where images come last in memory they still do."""
+    return xp.array(g, order="K" if g.ndim > 2 and g.transpose(*range(1, g.ndim), 0).flags.c_contiguous else "C")
 
 
 newest_change = 0
@@ -561,7 +618,9 @@ class Hooks:
                     f"and shape {answer.array.shape}"
                 )
             g = answer if isinstance(g, Variable) else answer.array
-        if self.retain:
+        if self.retain and node.grad is not None and not isinstance(g, Variable):
+            node.grad = wrap(node.grad.array + g)  # who keeps the gradient of a backward before has it as it was
+        elif self.retain:
             accumulate(node, g)
         return g
 
@@ -659,7 +718,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         raise RuntimeError("backward: one of the inputs does not require grad")
     found = run(sequence(tensors, "backward"), gradients_of(grad_tensors), "backward", targets, retain_graph, create_graph)
     for node, g in found.items():
-        accumulate(node, g, fresh=True)
+        if node.hooks is None or not node.hooks.retain:  # which has it already
+            accumulate(node, g, fresh=True)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,

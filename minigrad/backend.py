@@ -185,9 +185,10 @@ def any_zero(x):
     return not on_gpu and bool(np.count_nonzero(x) < x.size)
 
 
-def adds_up(x):
-    """Whether the sum of all values is finite; True on a GPU, which is not asked either."""
-    return on_gpu or math.isfinite(ones(x.size, x.dtype).dot(x.reshape(-1)))
+def surely_finite(x):
+    """Whether the sum of all squares is finite, and so every value; True on a GPU, which is not asked either."""
+    x = x.ravel(order="K")
+    return on_gpu or math.isfinite(x.dot(x))
 
 
 def error_actions():
@@ -258,7 +259,9 @@ def tanh_gradient(g, y):
 
 
 def relu_gradient(g, y):
-    """g * (y != 0), so that NaN passes it on, in one new array."""
+    """g where y is not 0, so that NaN passes it on, and else 0, in one new array."""
+    if not y.ndim or not surely_finite(g):  # 0 times infinity is NaN
+        return xp.where(y != 0, g, constant(0, g.dtype))
     t = xp.not_equal(y, constant(0, y.dtype), xp.empty_like(y))
     return xp.multiply(t, g, t)
 

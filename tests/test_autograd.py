@@ -667,3 +667,71 @@ def test_a_view_is_a_view_only_where_memory_is_shared():
     w = mg.arange(4.0, requires_grad=True)
     (evens(w) * evens(w)).sum().backward()
     assert w.grad.tolist() == [0, 0, 4, 0]
+
+
+# ------------------------------------------------------------------------------------------- where gradients lie
+
+
+def test_a_retained_gradient_is_counted_once_and_stays_what_it_was():
+    a = mg.ones(2, requires_grad=True)
+    b = a * 2
+    b.retain_grad()
+    loss = (b * b).sum()
+    loss.backward(retain_graph=True, inputs=[b])
+    first = b.grad
+    assert first.tolist() == [4, 4]
+    loss.backward()
+    assert first.tolist() == [4, 4] and b.grad.tolist() == [8, 8]
+
+
+def test_gradients_of_leaves_lie_in_the_order_of_their_indices():
+    w = mg.randn(4, 3, requires_grad=True)
+    for y in (mg.ones(2, 3) @ w.t(), w.sum(0) * mg.ones(3), mg.einsum("bi,oi->bo", mg.ones(2, 3), w)):
+        w.grad = None
+        y.sum().backward()
+        assert w.grad.is_contiguous() and mg.autograd.grad((w.t() * 2).sum(), w)[0].is_contiguous()
+
+
+def test_a_gradient_added_to_one_that_is_expanded():
+    x = mg.ones(3, requires_grad=True)
+    x.grad = mg.zeros(1).expand(3)
+    (x * mg.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [1, 2, 3]
+
+
+def test_relu_lets_no_infinite_gradient_through_where_it_is_zero():
+    x = mg.tensor([-1.0, 4.0], requires_grad=True)
+    mg.relu(x).backward(mg.tensor([float("inf"), 3.0]))
+    assert x.grad.tolist() == [0, 3]
+    zero = mg.tensor(-1.0, requires_grad=True)
+    mg.relu(zero).backward(mg.tensor(float("inf")))
+    assert zero.grad.item() == 0
+    (g,) = mg.autograd.grad(mg.relu(x).sum(), x, create_graph=True)
+    assert mg.autograd.grad(g.sum(), x)[0].tolist() == [0, 0]
+
+
+def test_a_generator_runs_its_steps_in_its_mode_and_leaves_the_mode_between_them():
+    x = mg.ones(2, requires_grad=True)
+
+    @mg.no_grad()
+    def generate():
+        received = []
+        try:
+            while True:
+                received.append((yield (x * 2).requires_grad))
+        except ValueError:
+            yield (x * 2).requires_grad
+            return received
+        finally:
+            ended.append((x * 2).requires_grad)
+
+    ended, steps = [], generate()
+    assert next(steps) is False and (x * 2).requires_grad
+    assert steps.send("sent") is False and steps.throw(ValueError) is False and (x * 2).requires_grad
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value == ["sent"] and ended == [False]
+    steps = generate()
+    next(steps)
+    steps.close()
+    assert ended == [False, False] and (x * 2).requires_grad and generate.__name__ == "generate"

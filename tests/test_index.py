@@ -197,3 +197,67 @@ def test_many_repeated_positions_add_up():
         for index in (mg.tensor(i), (mg.tensor(i), slice(None))):
             (gradient,) = mg.autograd.grad((x[index] * mg.tensor(weights)[:, None]).sum(), x)
             np.testing.assert_array_equal(gradient.numpy(), expected)
+
+
+# --------------------------------------------------------------------------------------- index tensors that change
+
+
+def zeros(*shape):
+    return mg.zeros(*shape, dtype=mg.float64)
+
+
+# of a leaf x (3, 3) and an index tensor i (2), what picks, puts or adds by it
+BY_INDEX = {
+    "x[i]": lambda x, i: x[i],
+    "x[i, j]": lambda x, i: x[i, mg.tensor([1, 1])],
+    "x[:, i]": lambda x, i: x[:, i],
+    "take": lambda x, i: mg.take(x, i),
+    "gather": lambda x, i: mg.gather(x, 1, i.view(1, 2)),
+    "gather one": lambda x, i: mg.gather(x, 1, i[:1].view(1, 1)),
+    "take_along_dim": lambda x, i: mg.take_along_dim(x, i.view(1, 2), 1),
+    "index_select": lambda x, i: mg.index_select(x, 1, i),
+    "embedding": lambda x, i: mg.nn.functional.embedding(i, x),
+    "embedding with padding": lambda x, i: mg.nn.functional.embedding(i, x, padding_idx=1),
+    "scatter": lambda x, i: zeros(3, 3).scatter(1, i.view(1, 2), x),
+    "scatter_add": lambda x, i: zeros(3, 3).scatter_add(1, i.view(1, 2), x),
+    "index_add": lambda x, i: zeros(3, 3).index_add(0, i, x[:2]),
+    "index_copy": lambda x, i: zeros(3, 3).index_copy(0, i, x[:2]),
+    "cross_entropy": lambda x, i: mg.nn.functional.cross_entropy(x[:2], i),
+}
+
+
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_a_backward_by_an_index_that_has_changed_since_is_an_error(name):
+    """The gradient would go elsewhere than the values came from."""
+    x, i = mg.arange(9, dtype=mg.float64).view(3, 3).requires_grad_(), mg.tensor([0, 1])
+    y = BY_INDEX[name](x, i)
+    y.sum().backward(retain_graph=True)
+    i.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        mg.autograd.grad(y.sum(), x, create_graph=True)
+
+
+def test_a_value_written_by_an_index_that_has_changed_since():
+    x, i, y = mg.ones(2, requires_grad=True), mg.tensor([0, 1]), mg.zeros(3) * 1
+    y[i] = x
+    i[0] = 2
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_what_an_index_picked_is_not_bound_to_it_without_a_gradient():
+    x, i, mask = mg.ones(3, requires_grad=True), mg.tensor([0, 1]), mg.tensor([True, False, True])
+    picked, y = x.detach()[i], x[mask]
+    i[0], mask[0] = 2, False
+    (picked * x[i]).sum().backward()
+    y.sum().backward()
+    assert x.grad.tolist() == [1, 1, 2]  # of the mask as it was
+
+
+@pytest.mark.parametrize("rows", [4, 600])
+def test_infinite_gradients_stay_in_their_rows(rows):
+    x = mg.ones(rows, 2, requires_grad=True)
+    (x[mg.tensor([0, 1])] * mg.tensor([[float("inf")], [1.0]])).sum().backward()
+    assert x.grad[:3].tolist() == [[float("inf")] * 2, [1, 1], [0, 0]]

@@ -158,7 +158,7 @@ def modules():
 def replacements(modules):
     """[(object, attribute, value for the time of a recording)]"""
     library, raw = Library(xp), (Traced, *backend.RAW)
-    alone = backend.within, backend.any_true, backend.any_zero, backend.adds_up, backend.expanded, backend.strided
+    alone = backend.within, backend.any_true, backend.any_zero, backend.surely_finite, backend.expanded, backend.strided
     by_identity = {
         id(xp): library,
         id(Array): Traced,

@@ -162,7 +162,7 @@ class Surroundings:
         self.tensors, self.seen = {}, {}
         self.stack = [*roots, ("random", random._inst), ("numpy.random", np.random.get_state.__self__)]
         self.streams = {}  # other random numbers than the library's
-        self.iterator = self.stepping = None  # the path to an iterator, and to what an optimiser has in the place of its step
+        self.iterator = self.stepping = None  # the path to an iterator, and to what stands for an optimiser's step
         for group in [group for optimizer in settings for group in vars(optimizer)["param_groups"]]:
             self.entries("a setting ", group, [name for name in group if name != "params"])
         while self.stack:

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
 
-from ..autograd import Variable
+from ..autograd import Variable, Version
 from ..backend import to_numpy
 from ..nn.module import Module
 from ..serialization import destination, write_atomically
@@ -236,7 +236,7 @@ def values_of(tensor, nodes, pairs):
     values = {}
     for node in nodes:
         for source, array, version in zip((node, *node.parents), node.kept, node.versions):
-            if source is not None and version is not None and version.changed <= node.number:
+            if source is not None and isinstance(version, Version) and version.changed <= node.number:
                 values[source] = array
     return values | {x.current_node(): x.array for _, x in [*pairs, ("", tensor)]}
 

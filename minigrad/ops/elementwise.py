@@ -549,9 +549,11 @@ def relu(x):
 
 
 @relu.vjp
-@fused("T g, T y", "T x", "x = g * (T)(y != 0)")
+@fused("T g, T y", "T x", "x = y != 0 ? g : (T)0")
 def relu_vjp(g, y):
-    return relu_gradient(g, y) if y.__class__ is Array and y.ndim else g * (y != 0)
+    if isinstance(y, Variable):
+        return g * (y != 0) + zeros_of(y)  # a constant of the input, but one with a gradient: 0, as in torch
+    return relu_gradient(g, y)
 
 
 @primitive(undo_broadcast=sum_to)

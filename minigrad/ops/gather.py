@@ -3,7 +3,7 @@
 import functools
 
 from .. import backend
-from ..autograd import Variable, wrap
+from ..autograd import Variable, relying, wrap
 from ..backend import NUMBERS, Fault, kind_of, xp
 from .index import ALL, along, beyond, check_range, gather_, in_range, int32, int64, pick_, put, rows, slice_, ungather
 from .operands import as_dtype, boolean
@@ -88,8 +88,9 @@ def index_select(input, dim, index):
     dim, at = slices_at(input, dim, index, "index_select")
     x = lifted(input)
     if dim == 0:
-        return lowered(rows(x, at, fault_of("index_select", IndexError)), input)
-    return gather_(x, (*(ALL,) * dim, checked(at, x.array.shape[dim], "index_select", IndexError, late=True)))
+        return lowered(relying(rows(x, at, fault_of("index_select", IndexError)), index), input)
+    at = checked(at, x.array.shape[dim], "index_select", IndexError, late=True)
+    return relying(gather_(x, (*(ALL,) * dim, at)), index)
 
 
 def gather(input, dim, index):
@@ -99,13 +100,13 @@ def gather(input, dim, index):
     """
     dim, at = elements_at(input, dim, index, "gather", late=True)
     pick = pick_ if at[dim].shape[dim] == 1 else gather_
-    return lowered(pick(lifted(input), at), index)
+    return lowered(relying(pick(lifted(input), at), index), index)
 
 
 def take(input, index):
     """The elements of the flattened input at `index`, in the shape of `index`; negative ones count from the end."""
     at, size = integers(index, "take"), input.array.size
-    return rows(reshape_(input, (size,)), at, beyond(0))
+    return relying(rows(reshape_(input, (size,)), at, beyond(0)), index)
 
 
 def take_along_dim(input, indices, dim=None):
@@ -125,7 +126,7 @@ def take_along_dim(input, indices, dim=None):
         x, at = expand_(input, sizes[0]), xp.broadcast_to(in_range(at, shape[dim], dim, late=True), sizes[1])
     except ValueError as error:
         raise RuntimeError(f"take_along_dim: {shape} and {at.shape} do not broadcast apart from dim {dim}") from error
-    return gather_(x, along(at, dim))
+    return relying(gather_(x, along(at, dim)), indices)
 
 
 def masked_select(input, mask):
@@ -165,7 +166,7 @@ def scatter(input, dim, index, src=None, *, value=None):
         src = part_of(src, index, "scatter")
     elif src.__class__ not in NUMBERS:
         raise TypeError(f"scatter(): expected src to be a Tensor or value a number, got {src!r}")
-    return lowered(put(lifted(input), src, at), input)
+    return lowered(relying(put(lifted(input), src, at), index), input)
 
 
 def scatter_add(input, dim, index, src):
@@ -174,7 +175,7 @@ def scatter_add(input, dim, index, src):
     if not isinstance(src, Variable):
         raise TypeError(f"scatter_add(): expected src to be a Tensor, got {kind_of(src)}")
     same_dtype(input, src, "scatter_add")
-    added = ungather(part_of(src, index, "scatter_add"), at, lifted(input).array.shape)
+    added = relying(ungather(part_of(src, index, "scatter_add"), at, lifted(input).array.shape), index)
     return input + lowered(added, input)
 
 
@@ -193,14 +194,14 @@ def source_for(input, dim, index, source, operation):
 def index_add(input, dim, index, source, *, alpha=1):
     """A copy of the input with `alpha` times the slices of `source` added to those at `index` along `dim`."""
     at, source = source_for(input, dim, index, source, "index_add")
-    added = ungather(source if alpha == 1 else source * alpha, at, lifted(input).array.shape)
+    added = relying(ungather(source if alpha == 1 else source * alpha, at, lifted(input).array.shape), index)
     return input + lowered(added, input)
 
 
 def index_copy(input, dim, index, source):
     """A copy of the input with the slices of `source` in place of those at `index` along `dim`."""
     at, source = source_for(input, dim, index, source, "index_copy")
-    return lowered(put(lifted(input), source, at), input)
+    return lowered(relying(put(lifted(input), source, at), index), input)
 
 
 NOT_FILLED = Fault(IndexError, "index_fill: expected {low} <= index < {size}, got {value}", from_end=True)

@@ -4,12 +4,11 @@ import functools
 import math
 import operator
 
-from ..autograd import Variable, primitive, view
+from ..autograd import Variable, primitive, relying, view
 from ..backend import (
     REFUSES,
     Array,
     Fault,
-    adds_up,
     asarray,
     constant,
     launched,
@@ -17,6 +16,7 @@ from ..backend import (
     note,
     on_gpu,
     scatter_add,
+    surely_finite,
     within,
     xp,
 )
@@ -110,8 +110,9 @@ def add_rows(g, index, size):
     g = g.reshape(len(index), -1) if len(index) else g.reshape(0, math.prod(size[1:]))
     if fusible(g) and readable(index):
         return launch(add_rows_kernel, g, index, size)
-    x = one_hot(index, size[0], g.dtype).T.dot(g) if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f" else None
-    if x is None or not adds_up(x):  # in a product, rows with infinities make NaN of others
+    if size[0] <= ONE_HOT_ROWS and g.dtype.kind == "f" and surely_finite(g):  # infinities would make NaN of other rows
+        x = one_hot(index, size[0], g.dtype).T.dot(g)
+    else:
         x = xp.zeros((size[0], g.shape[1]), g.dtype)
         scatter_add(x, index, g)
     return x if len(size) == 2 else x.reshape(size)  # not a view of itself, which a leaf would copy
@@ -267,7 +268,7 @@ def getitem(x, index):
     masked = False
     if isinstance(index, Variable):
         if index.array.dtype is int64 and index.array.ndim and x.array.ndim:
-            return rows(x, index.array, beyond(0))
+            return relying(rows(x, index.array, beyond(0)), index)
         masked = index.array.dtype == boolean
     else:
         plain = simple(index if index.__class__ is tuple else (index,))
@@ -281,9 +282,13 @@ def getitem(x, index):
         x = slice_(x, basic)
     if advanced is None:
         return x
-    if len(advanced) == 1:
-        return rows(x, advanced[0], beyond(0))
-    return pick_(x, advanced) if masked else gather_(x, advanced)
+    y = rows(x, advanced[0], beyond(0)) if len(advanced) == 1 else (pick_ if masked else gather_)(x, advanced)
+    return y if y.node is None else relying(y, *index_tensors(index))
+
+
+def index_tensors(index):
+    """The index tensors in an index; a mask is not kept."""
+    return [i for i in as_tuple(index) if isinstance(i, Variable) and i.array.dtype in (int64, int32)]
 
 
 def simple(index):

@@ -1,9 +1,9 @@
 """Changing values in place, with their history: `x += y`, `x[i] = y`, `x.zero_()`, through views as well."""
 
-from ..autograd import Leaf, Variable, changed, mode, primitive, tick, wrap
+from ..autograd import Leaf, Variable, changed, mode, primitive, relying, tick, wrap
 from ..backend import NUMBERS, Array, constant, xp
 from .elementwise import add, div, mul, sub, zeros_of
-from .index import parse, put, slice_
+from .index import index_tensors, parse, put, slice_
 from .operands import CATEGORY, as_dtype, fitting, operand, sum_to
 
 
@@ -141,7 +141,10 @@ def setitem(self, index, value):
                 f"shape mismatch: value tensor of shape {list(value.array.shape)} cannot be broadcast to indexing "
                 f"result of shape {list(shape)}"
             )
-    store(target, overwrite(target, value) if advanced is None else put(target, value, advanced))
+    if advanced is None:
+        store(target, overwrite(target, value))
+    else:
+        store(target, relying(put(target, value, advanced), *index_tensors(index)))
 
 
 def fits(shape, size):

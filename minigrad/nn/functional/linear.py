@@ -2,7 +2,7 @@
 
 import math
 
-from ...autograd import changed, primitive, wrap
+from ...autograd import changed, primitive, relying, wrap
 from ...backend import Fault, counts, item, unique, xp
 from ...ops.elementwise import add
 from ...ops.index import add_rows, check_range, rows
@@ -63,14 +63,14 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         check_range(index, w.shape[0], NOT_IN_TABLE, late=False)  # before rows are scaled
         limit_rows(weight, index, max_norm, norm_type)
     if padding_idx is None and not scale_grad_by_freq:
-        return rows(weight, index, NOT_IN_TABLE)
+        return relying(rows(weight, index, NOT_IN_TABLE), input)
     check_range(index, w.shape[0], NOT_IN_TABLE)
     scale = xp.ones(index.shape, w.dtype)
     if scale_grad_by_freq:
         scale /= counts(index.reshape(-1), minlength=1)[index]
     if padding_idx is not None:
         scale *= index != padding(padding_idx, w.shape[0])
-    return scaled_rows(weight, index, scale[..., None])
+    return relying(scaled_rows(weight, index, scale[..., None]), input)
 
 
 def padding(index, size):

@@ -4,7 +4,7 @@ import functools
 import math
 import warnings
 
-from ...autograd import Variable, primitive, wrap
+from ...autograd import Variable, primitive, relying, wrap
 from ...backend import Fault, constant, item, kind_of, on_gpu, within, xp
 from ...kernels import ENABLED, fusible
 from ...ops.cross_entropy import cross_entropy_, cross_entropy_on_device
@@ -108,13 +108,13 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         ENABLED and weight is None and reduction == "mean" and not label_smoothing and x.ndim == 2 and y.dtype is int64
         and y.shape == x.shape[:1] and fusible(x)
     ):  # fmt: skip
-        return cross_entropy_on_device(input, y, ignore_index, not_a_class("cross_entropy").number)
+        return relying(cross_entropy_on_device(input, y, ignore_index, not_a_class("cross_entropy").number), target)
     if (
         weight is None and reduction == "mean" and not label_smoothing and ignore_index < 0 and x.ndim == 2
         and y.dtype is int64 and y.shape == x.shape[:1] and y.size and x.dtype.kind == "f"
         and within(y, x.shape[1])
     ):  # fmt: skip
-        return cross_entropy_(input, y)
+        return relying(cross_entropy_(input, y), target)
     if not 0 <= operand(label_smoothing, "cross_entropy") <= 1:
         raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = min(x.ndim - 1, 1)
@@ -165,7 +165,7 @@ def per_class(weight, x, dim, operation):
             f"{operation}: weight tensor should be defined either for all {x.shape[dim]} classes or no "
             f"classes, in {x.dtype}, but got a tensor of shape {weight.array.shape} and {weight.array.dtype}"
         )
-    return wrap(weight.array.reshape([-1 if i == dim else 1 for i in range(x.ndim)]))
+    return reshape_(weight.detach(), tuple(-1 if i == dim else 1 for i in range(x.ndim)))
 
 
 def negative_likelihood(log_p, y, counted, weight, reduction, label_smoothing, operation):
