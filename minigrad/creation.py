@@ -1,5 +1,6 @@
 """New tensors: from data, from a rule, from the random stream."""
 
+import functools
 import math
 import operator
 
@@ -10,7 +11,7 @@ from .autograd import Variable, wrap
 from .backend import NUMBERS, asarray, canonical, copied, item, to_numpy, xp
 from .device import check_device
 from .ops import inplace, operands
-from .ops.operands import as_dtype, fitting, float32, float64, int64, mismatch, result_type
+from .ops.operands import as_dtype, fitting, float32, float64, int64, mismatch, promoted, result_type
 from .ops.shape import integer
 from .tensor import DTYPES, Tensor
 
@@ -80,27 +81,36 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
 
 def from_python(data, dtype):
     """A number or nested sequences as a NumPy array, of the dtype that torch infers unless `dtype` says another."""
-    first = data
-    while isinstance(first, (list, tuple, range)) and len(first):
-        first = first[0]
-    data = items(data) if isinstance(first, Variable) else data
+    kinds, inferred = kinds_in(data), None
+    if not kinds <= NUMBERS.keys() and all(issubclass(kind, (*NUMBERS, Variable, np.generic, np.ndarray)) for kind in kinds):
+        dtypes = (NUMBERS[x.__class__] if x.__class__ in NUMBERS else x.dtype for x in leaves(data))
+        data, inferred = items(data), functools.reduce(promoted, dtypes)
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"tensor(): expected sequences of equal length at every level, got {data!r:.60}") from error
     if array.dtype.kind not in "biuf" or array.dtype == xp.uint64:
+        first = next(leaves(data), data)
         first = next((x for x in leaves(data) if not isinstance(x, (bool, int, float, np.generic, np.ndarray))), first)
         if isinstance(first, int):
             raise ValueError(f"tensor(): an integer of {data!r:.60} does not fit into int64")
         error = TypeError if isinstance(first, str) else RuntimeError
         raise error(f"tensor(): expected numbers, could not infer the dtype of {type(first).__name__}")
     if dtype is None:
-        from_floats = array.dtype == float64 and not isinstance(first, (np.generic, np.ndarray))
-        return array.astype(NUMBERS[float]) if from_floats or not array.size else array
+        inferred = inferred or (NUMBERS[float] if array.dtype == float64 or not array.size else array.dtype)
+        return array.astype(inferred, copy=False)
     if array.dtype.kind in "iuf" and dtype.kind in "iu" and array.size:
         for extreme in (array.max(), array.min()):
             fitting(extreme.item(), dtype, "tensor")
     return array
+
+
+def kinds_in(data):
+    """The classes of what nested sequences hold."""
+    if not isinstance(data, (list, tuple)):
+        return {int if isinstance(data, range) else data.__class__}
+    kinds = {*map(type, data)}
+    return kinds if kinds.isdisjoint((list, tuple, range)) else set().union(*map(kinds_in, data))
 
 
 def leaves(data):
@@ -278,7 +288,7 @@ rand = drawn("rand", "Uniform values from [0, 1).")
 randn_like, rand_like = like(randn), like(rand)
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Uniform integers from [low, high): `randint(low, high, size)` or `randint(high, size)`."""
     if isinstance(high, (tuple, list)):
         high, size = None, high

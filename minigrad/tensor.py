@@ -71,6 +71,8 @@ class Tensor(Variable):
     __slots__ = ()
 
     def __new__(cls, *data):
+        if len(data) == 1 and isinstance(data[0], Size):
+            (data,) = data
         if len(data) == 1 and not isinstance(data[0], int):
             values = asarray(data[0].array if isinstance(data[0], Variable) else data[0])
             if values.dtype.kind not in "biuf":
@@ -194,6 +196,10 @@ class Tensor(Variable):
             self._grad = value
         else:
             self.node.grad = value
+
+    @grad.deleter
+    def grad(self):
+        self.grad = None
 
     @property
     def data(self):
@@ -462,6 +468,15 @@ class Tensor(Variable):
 
     def __rmatmul__(self, other):
         return linalg.matmul(other, self)
+
+    def __pos__(self):
+        return self
+
+    def __rlshift__(self, other):
+        return c.bitwise_left_shift(other, self)
+
+    def __rrshift__(self, other):
+        return c.bitwise_right_shift(other, self)
 
     def __eq__(self, other):
         return c.eq(self, other) if isinstance(other, (Variable, *NUMBERS, *COMPARABLE)) else NotImplemented

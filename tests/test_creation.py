@@ -290,3 +290,32 @@ def test_unsupported_dtypes_are_refused():
     ):  # fmt: skip
         with pytest.raises(TypeError, match="is not supported; expected one of float16, float32"):
             make()
+
+
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        (lambda: [mg.tensor(0.1, dtype=mg.float64)], mg.float64),
+        (lambda: [np.float32(1), 2.0], mg.float32),
+        (lambda: [2, np.float64(1)], mg.float64),
+        (lambda: [mg.tensor(1, dtype=mg.int32)], mg.int32),
+        (lambda: [[mg.tensor(1.0), 2], [3, 4]], mg.float32),
+        (lambda: [1, mg.tensor(2.5)], mg.float32),
+        (lambda: [np.array([1.0]), np.array([2.0])], mg.float64),
+        (lambda: [[1, 2.0], [True, 4]], mg.float32),
+        (lambda: [range(3), range(3)], mg.int64),
+    ],
+)
+def test_numbers_of_several_dtypes_take_what_holds_them_all(data, dtype):
+    """torch's rule; numbers of Python count as the default dtype, int64 and bool."""
+    x = mg.tensor(data())
+    assert x.dtype == dtype and np.allclose(x.numpy(), np.array([np.asarray(row) for row in data()], float), atol=0)
+
+
+def test_sizes_from_a_shape_and_integers_below_a_bound():
+    assert mg.Tensor(mg.ones(2, 3).shape).shape == (2, 3)
+    assert 0 <= mg.randint(high=3, size=(20,)).min() and mg.randint(high=1, size=(4,)).tolist() == [0] * 4
+    x = mg.ones(2, requires_grad=True)
+    x.sum().backward()
+    del x.grad
+    assert x.grad is None

@@ -332,3 +332,10 @@ def test_comparison_with_something_else_is_pythons():
     assert (x == "a") is False
     assert (x != None) is True  # noqa: E711
     assert operator.eq(x, x).all()
+
+
+def test_operators_from_the_right_and_signs():
+    x = mg.tensor([1, 2])
+    assert (+x is x, (1 << x).tolist(), (8 >> x).tolist()) == (True, [2, 4], [4, 2])
+    with pytest.raises(RuntimeError, match="Integers to negative integer powers are not allowed. Got -1"):
+        x.to(mg.uint8) ** -1

@@ -261,3 +261,12 @@ def test_infinite_gradients_stay_in_their_rows(rows):
     x = mg.ones(rows, 2, requires_grad=True)
     (x[mg.tensor([0, 1])] * mg.tensor([[float("inf")], [1.0]])).sum().backward()
     assert x.grad[:3].tolist() == [[float("inf")] * 2, [1, 1], [0, 0]]
+
+
+def test_what_is_picked_lies_in_the_order_of_its_indices():
+    x, i, j = mg.arange(24.0).view(2, 3, 4), mg.tensor([0, 1]), mg.tensor([1, -1])
+    for y in (x[:, i], x[:, :, i], x[:, i, j], x[i, :, j], x.index_select(1, i), x[:, [True, False, True]]):
+        assert y.is_contiguous() and y.view(-1).shape == (y.numel(),)
+    assert mg.arange(4.0).expand(3, 4).clone().view(-1).tolist() == [0, 1, 2, 3] * 3
+    with pytest.raises(IndexError):
+        x[:, mg.tensor([3])]

@@ -255,3 +255,10 @@ def test_an_input_that_others_see_is_left_alone():
     ):
         function(x)
     np.testing.assert_array_equal(array, [[3, 1, 2]])
+
+
+def test_sums_of_many_rows_lose_nothing():
+    x = np.random.default_rng(0).random((200_000, 3), np.float32)
+    exact = x.astype(np.float64)
+    assert np.abs(mg.tensor(x).sum(0).numpy() / exact.sum(0) - 1).max() < 1e-6
+    assert np.abs(mg.tensor(x).cumsum(0).numpy() / exact.cumsum(0) - 1).max() < 1.2e-7

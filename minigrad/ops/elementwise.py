@@ -257,6 +257,8 @@ def pow(input, exponent):
     """`input ** exponent`, elementwise; an exponent that is a number is quicker than one that is a Tensor."""
     if exponent.__class__ in NUMBERS and isinstance(input, Variable):
         kind = input.array.dtype.kind
+        if kind in "iu" and exponent.__class__ is int and exponent < 0:
+            raise RuntimeError(f"pow: Integers to negative integer powers are not allowed. Got {exponent}")
         if kind == "f" or exponent.__class__ is int and kind != "b" and exponent >= 0:
             return power_of_number(input, exponent)
     return pow_(input, exponent)
@@ -649,7 +651,7 @@ def masked_fill(input, mask, value):
 
 @unary
 def copied(x):
-    return x.copy(order="K")
+    return x.copy(order="C" if 0 in x.strides else "K")  # an expanded one becomes what it looks like
 
 
 @unary

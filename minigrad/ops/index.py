@@ -212,10 +212,16 @@ def identity(n, dtype):
     return xp.eye(n, dtype=dtype)
 
 
+def picked(x, index):
+    """x[index] for a tuple with index arrays in it, in the order of its indices, which NumPy's own is not."""
+    *front, last = index
+    return x.take(last, len(front)) if all(i.__class__ is slice for i in front) else xp.ascontiguousarray(x[index])
+
+
 @primitive
 def gather_(x, index):
     """x[index] for a tuple with index arrays in it."""
-    return x[index]
+    return picked(x, index)
 
 
 @primitive
@@ -237,7 +243,7 @@ ungather.vjp(lambda g, index: gather_(g, index))
 @primitive
 def pick_(x, index):
     """`gather_` where no element is picked twice, so that its gradient can be written instead of added."""
-    return x[index]
+    return picked(x, index)
 
 
 pick_.vjp(lambda g, index, shape: unslice(g, index, shape))

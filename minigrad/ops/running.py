@@ -3,13 +3,14 @@
 from ..autograd import primitive
 from ..backend import xp
 from .join import cat_, flip_
+from .operands import float32, float64
 from .reduce import accumulated, renamed, restored, summable
 from .shape import dim_of, reshape_
 
 
 @primitive
 def cumsum_(x, dim):
-    return x.cumsum(dim)
+    return x.cumsum(dim, dtype=float64).astype(x.dtype) if x.dtype is float32 else x.cumsum(dim)  # errors would add up
 
 
 cumsum_.vjp(lambda g, dim: flip_(cumsum_(flip_(g, (dim,)), dim), (dim,)))
