@@ -412,6 +412,7 @@ torch.log_softmax(x, "a") -> TypeError: log_softmax(): expected an int, got 'a'
 torch.log_softmax(i, 0) -> RuntimeError: log_softmax(): expected a floating point dtype, got int64;
 torch.logsumexp(x, 5) -> IndexError: logsumexp: Dimension out of range (expected to be in range
 torch.logsumexp([1.0], 0) -> TypeError: logsumexp(): expected a Tensor, got list
+torch.logsumexp(x) -> TypeError: logsumexp() missing the dimension
 torch.norm([1.0]) -> TypeError: norm(): expected a Tensor, got list | torch: AttributeError
 torch.norm(x, "nuc2") -> RuntimeError: norm: Order nuc2 not supported: expected a number or 'fro'
 torch.norm(i) -> RuntimeError: vector_norm: Expected a floating point tensor as input. Got

@@ -379,10 +379,12 @@ def logsumexp_vjp(g, y, x, dims, shape):
     return restored(g, shape, dims) * exp(x - restored(y, shape, dims))
 
 
-def logsumexp(input, dim, keepdim=False, **names):
+def logsumexp(input, dim=None, keepdim=False, **names):
     """log(sum(exp(x))) over `dim`, without overflow; of nothing, -inf. Integers take the default dtype."""
     if names:
         dim, keepdim = renamed(dim, keepdim, names, "logsumexp")
+    if dim is None:
+        raise TypeError("logsumexp() missing the dimension or dimensions: logsumexp(x, 1)")
     input = as_dtype(input, NUMBERS[float]) if input.array.dtype.kind != "f" else input
     dims = dims_of(dim, input.array.ndim, "logsumexp")
     if not count(input.array.shape, dims):
