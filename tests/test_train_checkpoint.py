@@ -95,6 +95,21 @@ def test_a_resumed_fit_ends_with_the_same_bytes(tmp_path, stop, optimizer, own_g
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_a_fit_that_is_cancelled_after_a_step_goes_on_with_the_same_bytes(tmp_path):
+    def stop(learner):
+        if learner.step == 7:
+            raise CancelFit
+
+    straight, first, second = (make(tmp_path / name) for name in "abc")
+    mg.manual_seed(5)
+    straight.fit(4)
+    mg.manual_seed(5)
+    first.fit(4, [recording([], after_step=stop)])
+    assert all(parameter.grad is None for parameter in first.model.parameters())
+    second.resume(tmp_path / "b" / "last.safetensors")
+    assert bytes_of(second) == bytes_of(straight) and records(second) == records(straight)
+
+
 def test_batches_that_threads_make_ahead_of_time_are_not_lost(tmp_path):
     def make(folder):
         learner = problem([Recorder(), Checkpoint(folder)], samples=80, validation=False)

@@ -222,8 +222,10 @@ class Learner:
             self.event("after_backward")
             self.optimizer.step()
             self.step += 1
-            self.event("after_step")
-            self.optimizer.zero_grad()
+            try:
+                self.event("after_step")
+            finally:  # what a step has used must not be added to the next, even where a callback cancels
+                self.optimizer.zero_grad()
 
     def split(self, batch):
         """The input (several as a tuple) and the target of a batch."""
