@@ -34,6 +34,7 @@ from minigrad.train import (
     linear,
 )
 from minigrad.train.series import Series
+from minigrad.utils.data import DataLoader, IterableDataset
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +130,26 @@ def test_metrics_of_an_epoch_that_is_cancelled():
 
     learner.fit(1, [recording([], after_loss=stop)])
     assert learner.metrics == {"train_loss": pytest.approx(sum(losses) / 2)}
+
+
+def test_several_metrics_fill_one_table():
+    recorder = Recorder()
+    learner = problem([Metrics(accuracy), Metrics(one=lambda prediction, y: 1.0, accuracy=accuracy), recorder])
+    learner.fit(2)
+    assert list(learner.metrics) == ["train_loss", "validation_loss", "validation_accuracy", "validation_one"]
+    assert len(recorder.metrics) == 2 and recorder.metrics[-1].items() >= learner.metrics.items()
+
+
+def test_metrics_refuse_what_they_would_lose():
+    for call in (lambda: Metrics(lambda p, y: 1.0, lambda p, y: 2.0), lambda: Metrics(accuracy, accuracy=len)):
+        with pytest.raises(ValueError, match="is the name of another metric; give a name of its own"):
+            call()
+    with pytest.raises(ValueError, match="'loss' is the name of another metric"):
+        Metrics(loss=F.mse_loss)
+    with pytest.raises(ValueError, match="two of them have functions named <lambda>; give these names of their own"):
+        problem([Metrics(lambda p, y: 1.0), Metrics(lambda p, y: 2.0)]).fit(1)
+    with pytest.raises(TypeError, match="Metrics: expected f1\\(prediction, target\\) to return a number, got None"):
+        problem([Metrics(f1=lambda prediction, y: None)]).fit(1)
 
 
 def test_a_target_may_be_anything_with_a_length():
@@ -282,6 +303,18 @@ def test_a_bar_of_unknown_length_that_an_error_leaves():
     with pytest.raises(KeyError):
         learner.fit(1, [recording([], after_batch=cancel(KeyError()))])
     assert progress.bar is None and "epoch 1/1 train: " in file.getvalue()
+
+
+def test_a_bar_over_a_data_set_of_unknown_length():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter([(mg.ones(4), mg.tensor(1))] * 6)
+
+    file = Terminal()
+    learner = problem([ProgressBar(file)], validation=False)
+    learner.data.train = DataLoader(Stream(), 2)  # it has a __len__, which raises
+    learner.fit(1)
+    assert learner.batches is None and learner.step == 3 and "epoch 1/1 train: " in file.getvalue()
 
 
 def test_the_table_follows_the_metrics_and_leaves_out_an_epoch_that_was_cut_off(capsys):

@@ -15,7 +15,7 @@ from ..serialization import load, save
 from .callback import BATCH, EPOCH, EVENTS, FIT, PASS, Callback, Cancel, CancelFit, widest
 from .communicator import Communicator
 from .interrupt import on_interrupt
-from .metrics import size
+from .metrics import length, size
 from .parallel import DataParallel
 from .streams import generators, get_states, set_states
 
@@ -247,10 +247,7 @@ class Learner:
     @property
     def batches(self):
         """How many batches an epoch trains on; None where the loader does not know."""
-        try:
-            return len(self.data.train)
-        except TypeError:
-            return None
+        return length(self.data.train)
 
     @property
     def progress(self):

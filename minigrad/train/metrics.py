@@ -41,15 +41,22 @@ class Metrics(Callback):
     order = 10
 
     def __init__(self, *functions, train=False, **named):
-        functions = {**{getattr(f, "__name__", type(f).__name__): f for f in functions}, **named}
-        for name, function in functions.items():
+        self.functions, self.train = {}, train
+        for name, function in [*((getattr(f, "__name__", type(f).__name__), f) for f in functions), *named.items()]:
             if not callable(function):
                 raise TypeError(f"Metrics: expected functions of (prediction, target), got {name}={function!r}")
-        self.functions, self.train = functions, train
+            if name in self.functions or name == "loss":
+                raise ValueError(f"Metrics: {name!r} is the name of another metric; give a name of its own: Metrics(name=function)")
+            self.functions[name] = function
         self.series, self.weights, self.values = {}, [], {}
 
     def before_fit(self, learner):
-        learner.metrics = self.values
+        for other in learner.active:
+            shared = set(other.functions) & set(self.functions) if isinstance(other, Metrics) else ()
+            twice = sorted(name for name in shared if other.functions[name] is not self.functions[name])
+            if twice:
+                raise ValueError(f"Metrics: two of them have functions named {', '.join(twice)}; give these names of their own")
+        self.values = learner.metrics  # which all Metrics of a fit fill
 
     def before_epoch(self, learner):
         self.values.clear()
@@ -67,7 +74,10 @@ class Metrics(Callback):
                 series.append(learner.loss)
             else:
                 with no_grad():
-                    series.append(learner.parallel.mean(self.functions[name](learner.prediction, learner.y)))
+                    value = self.functions[name](learner.prediction, learner.y)
+                    if value is None:
+                        raise TypeError(f"Metrics: expected {name}(prediction, target) to return a number, got None")
+                    series.append(learner.parallel.mean(value))
         self.weights.append(learner.samples)
 
     def after_train(self, learner):
@@ -110,3 +120,11 @@ def size(target):
     if isinstance(target, Variable):
         return target.shape[0] if target.ndim else 1
     return len(target)
+
+
+def length(loader):
+    """How many batches a loader gives; None where it does not know, which it may say only when it is asked."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None

@@ -6,7 +6,7 @@ import time
 from tqdm import tqdm
 
 from .callback import Callback
-from .metrics import Metrics
+from .metrics import Metrics, length
 
 
 class ProgressBar(Callback):
@@ -41,7 +41,7 @@ class ProgressBar(Callback):
 
     def open(self, learner, stage, loader):
         if self.live:
-            total = len(loader) if hasattr(loader, "__len__") else None
+            total = length(loader)
             label = f"epoch {learner.epoch + 1}/{learner.epochs} {stage}"
             self.bar = tqdm(total=total, desc=label, file=self.output, leave=False, dynamic_ncols=True)
 
