@@ -142,11 +142,11 @@ def test_several_metrics_fill_one_table():
 
 def test_metrics_refuse_what_they_would_lose():
     for call in (lambda: Metrics(lambda p, y: 1.0, lambda p, y: 2.0), lambda: Metrics(accuracy, accuracy=len)):
-        with pytest.raises(ValueError, match="is the name of another metric; give a name of its own"):
+        with pytest.raises(ValueError, match="is the name of another metric; name it: Metrics"):
             call()
     with pytest.raises(ValueError, match="'loss' is the name of another metric"):
         Metrics(loss=F.mse_loss)
-    with pytest.raises(ValueError, match="two of them have functions named <lambda>; give these names of their own"):
+    with pytest.raises(ValueError, match="two of them have functions named <lambda>; name one otherwise"):
         problem([Metrics(lambda p, y: 1.0), Metrics(lambda p, y: 2.0)]).fit(1)
     with pytest.raises(TypeError, match="Metrics: expected f1\\(prediction, target\\) to return a number, got None"):
         problem([Metrics(f1=lambda prediction, y: None)]).fit(1)

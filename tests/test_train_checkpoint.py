@@ -368,6 +368,25 @@ def test_a_checkpoint_of_another_learner_changes_nothing(tmp_path):
         untouched(make(tmp_path), resume, ValueError, f"cannot take over .*: .*({message})")
 
 
+def test_a_checkpoint_of_another_optimiser_changes_nothing(tmp_path):
+    path = tmp_path / "x.safetensors"
+    for epochs in (0, 1):  # before the first step their states are alike
+        learner = problem(optimizer=adam)
+        if epochs:
+            learner.fit(epochs)
+        learner.save(path)
+        for other in (mg.optim.SGD, mg.optim.AdamW):
+            message = f"it has the state of the optimizer Adam, the learner has {other.__name__}"
+            for action in (lambda learner: learner.load(path), lambda learner: learner.resume(path)):
+                untouched(problem(optimizer=other), action, ValueError, message)
+    older = mg.load(path)
+    del older["optimizer_class"]
+    mg.save(older, path)
+    learner = problem(optimizer=adam)
+    learner.load(path)
+    assert learner.step == 5
+
+
 def test_callbacks_without_a_state_may_differ(tmp_path):
     learner = make(tmp_path)
     learner.fit(1)

@@ -281,7 +281,7 @@ class Learner:
             "format": FORMAT, "model": model,
             "buffers": {name: b.detach() for name, b in self.model.named_buffers() if name not in model},
             "gradients": {name: p.grad.detach() for name, p in self.model.named_parameters() if p.grad is not None},
-            "optimizer": self.optimizer.state_dict(), "step": self.step,
+            "optimizer": self.optimizer.state_dict(), "optimizer_class": type(self.optimizer).__name__, "step": self.step,
             "epoch": epoch, "epochs": self.epochs, "stage": stage, "done": done,
             "streams": streams, "stage_streams": streams if stage == "start" else self.stage_streams,
             "callbacks": {name: state for name, state in callbacks.items() if state},
@@ -293,6 +293,9 @@ class Learner:
         position = {name: state_dict[name] for name in ("step", "epoch", "epochs", "done")}
         if not all(type(n) is int and n >= 0 for n in position.values()) or state_dict["stage"] not in STAGES:
             raise ValueError(f"it has the position {position} at {state_dict['stage']!r}, which no fit has")
+        kind, saved = type(self.optimizer).__name__, state_dict.get("optimizer_class")  # older checkpoints do not tell
+        if saved not in (None, kind):
+            raise ValueError(f"it has the state of the optimizer {saved}, the learner has {kind}")
         own, buffers = self.generators(), dict(self.model.named_buffers())
         parameters = dict(self.model.named_parameters())
         for key, known in (("buffers", buffers), ("gradients", parameters)):

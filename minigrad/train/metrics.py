@@ -46,7 +46,7 @@ class Metrics(Callback):
             if not callable(function):
                 raise TypeError(f"Metrics: expected functions of (prediction, target), got {name}={function!r}")
             if name in self.functions or name == "loss":
-                raise ValueError(f"Metrics: {name!r} is the name of another metric; give a name of its own: Metrics(name=function)")
+                raise ValueError(f"Metrics: {name!r} is the name of another metric; name it: Metrics(name=function)")
             self.functions[name] = function
         self.series, self.weights, self.values = {}, [], {}
 
@@ -55,7 +55,7 @@ class Metrics(Callback):
             shared = set(other.functions) & set(self.functions) if isinstance(other, Metrics) else ()
             twice = sorted(name for name in shared if other.functions[name] is not self.functions[name])
             if twice:
-                raise ValueError(f"Metrics: two of them have functions named {', '.join(twice)}; give these names of their own")
+                raise ValueError(f"Metrics: two of them have functions named {', '.join(twice)}; name one otherwise")
         self.values = learner.metrics  # which all Metrics of a fit fill
 
     def before_epoch(self, learner):
