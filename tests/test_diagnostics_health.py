@@ -26,7 +26,7 @@ def build(activation=nn.Tanh, gain=5 / 3, depth=5, norm=False, width=50, last=0.
     return nn.Sequential(*layers)
 
 
-def train(model, steps=12, lr=0.03, size=64, classes=CLASSES, optimizer=None, targets=True, **options):
+def train(model, steps=12, lr=0.03, size=64, classes=CLASSES, optimizer=None, losses=True, **options):
     """The record of a short training on random points with a pattern in them."""
     optimizer = optimizer or mg.optim.SGD(model.parameters(), lr=lr)
     pattern = mg.randn(20, CLASSES)
@@ -37,7 +37,7 @@ def train(model, steps=12, lr=0.03, size=64, classes=CLASSES, optimizer=None, ta
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            record.step(loss)
+            record.step(loss if losses else None)
     return record
 
 
@@ -160,6 +160,31 @@ def test_exploding_activations_and_where_they_start():
     for layer in linear[:5]:
         layer.weight.data = mg.randn(20, 20)  # each multiplies the std by the root of 20
     assert found(train(linear, lr=1e-6))["exploding activations"].where == "from 1 on"
+
+
+def test_exploding_activations_that_grow_little():
+    record = Record()
+    stds = {"a": 80.0, "b": 110.0, "c": 170.0, "d": 9.0}
+    record.append(0, 1.0, {name: {"kind": "ReLU", "edges": [0, 1], "std": std} for name, std in stds.items()})
+    assert found(record)["exploding activations"].where == "from b on"
+
+
+def test_nothing_is_said_of_what_was_not_seen():
+    report = health(train(build(), losses=False))
+    assert "finite loss" not in report.checked and "finite loss (no loss was given)" in str(report)
+    record = Record()
+    for step in range(6):
+        record.append(step, 1.0, {"h": {"kind": "Tanh", "edges": [-1, 1], "saturated": 0.6 if step == 5 else math.nan}})
+    assert "60.00% of the values of h at step 5" in found(record)["saturated activations"].measure
+    report = health(record)
+    assert "dead units (no finite values at the last step)" in str(report)
+
+
+def test_values_that_are_not_finite_are_neither_dead_nor_saturated():
+    model = build(nn.ReLU, gain=math.sqrt(2), depth=2)
+    model[0].weight.data.fill_(math.nan)
+    report = health(train(model))
+    assert "dead units" not in {finding.what for finding in report.findings} and "dead units" not in report.checked
 
 
 def test_vanishing_gradients_and_where_they_start():

@@ -173,6 +173,18 @@ def test_every_second_step_is_forgotten_when_there_are_too_many():
     assert record.layers["1"].histogram.shape == (len(record.steps), 40)
 
 
+def test_the_newest_step_stays_with_an_odd_limit():
+    model = network()
+    with watch(model, every=1, limit=3) as record:
+        for step in range(9):
+            y = model(mg.randn(20, 3))
+            record.step(math.nan if step == 8 else 1.0)
+            if record.steps[-1] == step:
+                assert record.layers["4"].mean[-1] == pytest.approx(y.mean().item(), abs=1e-6)
+                assert record.layers["4"].activation.mean() == pytest.approx(y.mean().item(), abs=1e-6)
+    assert record.steps == [0, 8] and record.failed == 8
+
+
 class Still:
     """An optimizer that only counts."""
 
@@ -371,6 +383,22 @@ def test_values_that_explode_are_recorded_without_warning():
     assert record.layers["Returning"].histogram.sum(1).tolist() == [1, 2, 2]
 
 
+def test_shares_of_values_that_are_not_finite_are_unknown():
+    records = {}
+    for kind in (nn.Tanh, nn.ReLU):
+        with watch(model := nn.Sequential(kind()), every=1, training_only=False, window=1) as record:
+            for value in (1.0, math.nan, math.inf, 1.0, 3e38):  # the sum of the last overflows, but no value is infinite
+                model(mg.full((4, 2), value))
+                record.step()
+        records[kind] = record.layers["0"]
+    tanh, relu = records[nn.Tanh], records[nn.ReLU]
+    for shares in (tanh.saturated, tanh.near_zero, tanh.dead):
+        assert [math.isnan(value) for value in shares] == [False, True, False, False, False]
+    for shares in (relu.near_zero, relu.dead):
+        assert [math.isnan(value) for value in shares] == [False, True, True, False, False]
+    assert tanh.saturated[2] == tanh.dead[4] == 1 and relu.dead[3] == relu.dead[4] == 0
+
+
 def test_in_place_activations_do_not_change_what_was_seen():
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(inplace=True))
     with watch(model) as record:
@@ -439,6 +467,23 @@ def test_training_is_the_same_when_watched():
 
 
 # ------------------------------------------------------------------------------------------------- letting go
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)])
+def test_several_watches_of_one_optimizer_may_end_in_any_order(order):
+    model, calls = network(), []
+    optimizer = mg.optim.SGD(model.parameters(), lr=0.1)
+    for own in (None, lambda: calls.append(1)):
+        if own is not None:
+            optimizer.step = own
+        watches = [watch(model, optimizer, every=1).__enter__() for _ in range(3)]
+        train(model, None, 1, optimizer)
+        for i in order:
+            watches[i].__exit__()
+            train(model, None, 1, optimizer)
+        assert vars(optimizer).get("step") is own
+        assert [watches[i].steps for i in order] == [list(range(n)) for n in (1, 2, 3)]
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])

@@ -95,7 +95,8 @@ def health(source, *, classes=None):
 def of_record(record, classes):
     report, model = Report(), record.model
     nothing = None if record.steps else "no step was recorded"
-    report.judge("finite loss", [nonfinite_loss(record)], nothing)
+    given = record.failed is not None or not all(map(math.isnan, record.losses))
+    report.judge("finite loss", [nonfinite_loss(record)], nothing or (None if given else "no loss was given"))
     unless = nothing or (None if classes else "no classes= given")
     if not unless and (record.steps[0] or math.isnan(record.losses[0])):
         unless = "the loss of step 0 was not recorded"
@@ -105,11 +106,15 @@ def of_record(record, classes):
     chain = [name for name in chain if any(not math.isnan(value) for value in record.layers[name].gradient_std)]
     unless = None if chain else nothing or "no gradients seen"
     report.judge("gradients by depth", by_depth(record, chain[::-1], "gradient_std"), unless)
-    limited = any(not math.isnan(value) for layer in record.layers.values() for value in layer.saturated)
-    report.judge("saturation", [saturation(record)], nothing or (None if limited else "no activation with limits"))
-    units = any(goes_flat(layer.kind) for layer in record.layers.values())
-    few = f"{len(record.steps)} steps recorded, {DEAD_STEPS} needed" if len(record.steps) < DEAD_STEPS else None
-    report.judge("dead units", [dead_units(record)], nothing or (few if units else "no activation with a flat part"))
+    limited = any(not math.isnan(layer.saturated[i]) for layer in record.layers.values() for i in ends(record))
+    report.judge("saturation", [saturation(record)], nothing or (None if limited else "no finite values with limits"))
+    units = [layer.dead for layer in record.layers.values() if goes_flat(layer.kind)]
+    unless = nothing or (None if units else "no activation with a flat part")
+    if not unless and len(record.steps) < DEAD_STEPS:
+        unless = f"{len(record.steps)} steps recorded, {DEAD_STEPS} needed"
+    if not unless and all(math.isnan(dead[-1]) for dead in units):
+        unless = "no finite values at the last step"
+    report.judge("dead units", [dead_units(record)], unless)
     moved = matrices(record)
     unless = nothing or (None if moved else "no weight was updated")
     report.judge("updates", [*unmoved(record), *updates(moved)], unless)
@@ -172,8 +177,7 @@ def by_depth(record, chain, series):
         step = record.steps[place]
         wild = [(name, value) for name, value in stds if not math.isfinite(value) or not gradients and value > HUGE]
         if wild:
-            grown = [name for name, value in stds[1:] if not value <= 2 * stds[0][1]]
-            start = wild[0][0] if wild[0] == stds[0] else grown[0]
+            start = next(name for name, value in stds if name == wild[0][0] or value > 2 * stds[0][1])
             return [exploding(noun, start, f"std {wild[0][1]:.3g} in {wild[0][0]} at step {step}")]
         if not stds or gradients and not stds[0][1] and place < len(record.steps) - 1:
             continue  # a last layer that begins at zero lets no gradient pass at first
@@ -214,9 +218,8 @@ def vanishing(noun, start, measure):
 def saturation(record):
     worst = {}
     for name, layer in record.layers.items():
-        value, place = max((layer.saturated[i], i) for i in ends(record))
-        if value > SATURATED:
-            worst[name] = value, record.steps[place]
+        if much := [(layer.saturated[i], record.steps[i]) for i in ends(record) if layer.saturated[i] > SATURATED]:
+            worst[name] = max(much)
     if not worst:
         return None
     name, (value, step) = max(worst.items(), key=lambda item: item[1])

@@ -38,10 +38,11 @@ class LayerRecord(Series):
     `kind`: the name of its class. `mean`, `std` (unbiased), `near_zero` (share of values), `gini`, `gradient_mean`,
     `gradient_std`: lists, aligned with `record.steps`. `saturated`: share of the values where an activation with limits
     (tanh, sigmoid and the like) is flat, nan for other kinds. `dead`: share of the units that were never active in the
-    last steps. Shares are from 0 to 1. `examples`: how many there were, the first size of the output. `edges`: (bins +
-    1,) limits of the histogram's bins; what lies outside of them is counted in the outer bins. Of the last recorded
-    step: `shape` of the output, and `activation` and `gradient`, 1-D NumPy arrays of its values and of their gradients,
-    evenly thinned to a bounded number (`gradient` is empty where there was none).
+    last steps. Shares are from 0 to 1, and nan where not all values of the step were finite. `examples`: how many there
+    were, the first size of the output. `edges`: (bins + 1,) limits of the histogram's bins; what lies outside of them is
+    counted in the outer bins. Of the last recorded step: `shape` of the output, and `activation` and `gradient`, 1-D
+    NumPy arrays of its values and of their gradients, evenly thinned to a bounded number (`gradient` is empty where there
+    was none).
     """
 
     series = ("mean", "std", "saturated", "dead", "near_zero", "gini", "gradient_mean", "gradient_std", "examples")
@@ -89,11 +90,11 @@ class ParameterRecord(Series):
 class Record:
     """Statistics of a training run, at evenly spaced steps, never more than `limit` of them.
 
-    `steps`: the numbers of the steps kept, 0 the first, all multiples of `every`. When there are more than `limit`, every
-    second is forgotten and `every` doubles. `losses`: aligned with `steps`, nan where none was given. `layers`: {name:
-    LayerRecord} in the order of the forward pass. `parameters`: {name: ParameterRecord}. `classes`: the n of the loss
-    -ln(1/n) that a guess at random has, or None. `model`: the model it is about, or None. `failed`: the first recorded
-    step whose loss was given and not finite, or None.
+    `steps`: the numbers of the steps kept, 0 the first, all multiples of `every`. When there are more than `limit`, or
+    than one less if that is odd, every second is forgotten, the newest never, and `every` doubles. `losses`: aligned with
+    `steps`, nan where none was given. `layers`: {name: LayerRecord} in the order of the forward pass. `parameters`: {name:
+    ParameterRecord}. `classes`: the n of the loss -ln(1/n) that a guess at random has, or None. `model`: the model it is
+    about, or None. `failed`: the first recorded step whose loss was given and not finite, or None.
     """
 
     def __init__(self, every=1, limit=1000, classes=None, model=None):
@@ -126,7 +127,7 @@ class Record:
         for records, values in ((self.layers, layers), (self.parameters, parameters)):
             for name, record in records.items():
                 record.append(values.get(name, {}))
-        while len(self.steps) > self.limit:
+        while len(self.steps) > self.limit // 2 * 2:  # of an odd number, the newest is one that stays
             self.thin()
 
     def thin(self):

@@ -75,19 +75,25 @@ class Watch(Record):
             raise RuntimeError("watch: this record is being written already")
         self.active = True
         if self.optimizer is not None:
-            self.replaced = vars(self.optimizer).get("step")
-            self.optimizer.step = self.stepping = self.stepper(self.optimizer.step)
+            self.stepping = self.stepper(self.optimizer.step)
+            vars(self.stepping).update(replaced=vars(self.optimizer).get("step"), over=False)
+            self.optimizer.step = self.stepping
         self.begin()
         return self
 
     def __exit__(self, *exception):
         self.active = False
         self.detach()
-        if self.optimizer is not None and vars(self.optimizer).get("step") is self.stepping:
-            del self.optimizer.step
-            if self.replaced is not None:
-                self.optimizer.step = self.replaced
-        self.stepping = self.replaced = None  # they hold this record: a cycle
+        if self.optimizer is not None:
+            vars(self.stepping).update(over=True)
+            step = vars(self.optimizer).get("step")
+            while getattr(step, "over", False):  # of several watches, whose blocks may end in any order
+                step = step.replaced
+            if step is None:
+                vars(self.optimizer).pop("step", None)
+            else:
+                self.optimizer.step = step
+        self.stepping = None  # it holds this record: a cycle
 
     def stepper(self, step):
         """The optimizer's step, after which a step of the record ends."""
@@ -213,6 +219,7 @@ class Layer:
         """A new step."""
         self.output, self.gradient = Pool(), Pool()
         self.examples = self.flat = self.small = 0  # how many examples there are, and values that are so
+        self.finite = True  # whether all values are
         self.seen += 1
 
     def see(self, array):
@@ -220,13 +227,15 @@ class Layer:
         self.examples += len(array) if array.ndim else 1
         x = numbers(array, "watch")
         self.output.add(x, self.samples)
+        if not math.isfinite(self.output.mean):  # also where a sum of large values overflows
+            self.finite = self.finite and count(abs(x) < math.inf) == x.size
         self.small += count(abs(x) < self.zero)
         if self.limits:
             flat = flat_ends(x, self.saturation, *self.limits)
             self.flat += count(flat)
             active = ~flat
         else:
-            active = x != 0 if self.floor is None else x > self.floor
+            active = x != 0 if self.floor is None else ~(x <= self.floor)  # nan is no sign of a unit that is dead
         if x.ndim:
             active = to_numpy(ever(active, unit_dim(x.ndim, self.units_last)))
             if self.last_active is None or len(self.last_active) != len(active):
@@ -243,11 +252,12 @@ class Layer:
             self.edges = np.linspace(*self.span, self.bins + 1)
         values = {
             "kind": self.kind, "edges": self.edges, "shape": self.shape, "examples": self.examples,
-            "mean": output.mean, "std": output.std, "near_zero": self.small / total, "gini": concentration(activation),
-            "saturated": self.flat / total if self.limits else nan, "counts": histogram(activation, self.bins, self.span),
+            "mean": output.mean, "std": output.std, "near_zero": self.small / total if self.finite else nan,
+            "gini": concentration(activation), "saturated": self.flat / total if self.limits and self.finite else nan,
+            "counts": histogram(activation, self.bins, self.span),
             "activation": activation, "gradient": self.gradient.sample(self.samples),
         }  # fmt: skip
-        if self.last_active is not None:
+        if self.last_active is not None and self.finite:
             values["dead"] = share(self.seen - self.last_active >= min(self.window, self.seen))
         if self.gradient.count:
             values.update(gradient_mean=self.gradient.mean, gradient_std=self.gradient.std)
