@@ -405,6 +405,20 @@ def test_an_exploding_layer_makes_the_scale_logarithmic():
     assert right.get_ylabel() == "standard deviation (log scale)"
 
 
+@pytest.mark.parametrize("means", [
+    [-0.1, -0.2, 0.3, 1e3, 1e10, 1e21], [-1e21, 1e-9, 1e-3, 1e-3, 1e21], [0.0, -1.0, 1.0, 2e3],
+])  # fmt: skip
+def test_labels_of_a_scale_that_is_linear_around_zero_keep_apart(means):
+    figure = plot_means_and_stds({"a": (means, [1.0] * len(means))})
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    low, high = ax.get_ylim()
+    labels = [text for text in ax.get_yticklabels() if text.get_text() and low <= text.get_position()[1] <= high]
+    places = sorted((box(figure, text) for text in labels), key=lambda place: place.y0)
+    assert ax.get_yscale() == "symlog" and len(places) >= 3
+    assert not any(a.overlaps(b) for a, b in zip(places, places[1:]))
+
+
 def test_long_runs_are_smoothed_over_the_recorded_points():
     values = np.random.default_rng(0).normal(size=500)
     pale, bold = plot_means_and_stds({"a": (values, abs(values))}).axes[0].lines

@@ -220,6 +220,27 @@ def test_plots_of_a_recorder_show_what_was_recorded():
     assert line.get_ydata().tolist() == pytest.approx([i / 14 for i in range(1, 15)])
 
 
+def test_plots_of_a_recorder_show_lone_points_and_nan():
+    recorder = Recorder()
+    recorder.load_state_dict({"losses": mg.tensor([2.0]), "lrs": mg.tensor([[0.5]]), "metrics": []})
+    for plot in (recorder.plot_loss, recorder.plot_lr):
+        ax = plot().axes[0]
+        assert ax.lines[0].get_marker() == "o" and ax.lines[0].get_markevery() == [True]
+        assert list(ax.get_xticks()) == [1] and ax.get_xlabel() == "step"
+    row = {"epoch": 1, "steps": 3, "validation_loss": 1.0}
+    recorder.load_state_dict({"losses": mg.full((3,), math.nan), "lrs": mg.ones(3, 1), "metrics": [row]})
+    ax = recorder.plot_loss().axes[0]
+    assert ax.get_xlabel() == "step (×: nan or infinite)"
+    assert [line.get_xdata().tolist() for line in ax.lines if line.get_marker() == "x"] == [[1, 2, 3]]
+    for plot in (recorder.plot_loss, recorder.plot_lr):
+        (ax,) = plot().axes
+        assert all(tick == int(tick) for tick in ax.get_xticks())
+    recorder.load_state_dict({"losses": mg.tensor([2.0, math.inf, 1.0]), "lrs": mg.ones(3, 1), "metrics": []})
+    for smooth in (0.0, 0.5):
+        line = curves(recorder.plot_loss(smooth=smooth))["training"]
+        assert line[2, 1] == pytest.approx(1.0 if smooth == 0 else (0.25 * 2 + 0.5 * 1) / 0.75)
+
+
 def test_groups_with_rates_of_their_own_have_curves_of_their_own():
     recorder = Recorder()
     recorder.lrs = [(0.1, 0.2, 0.1), (0.2, 0.2, 0.2)]

@@ -133,25 +133,34 @@ def _draw(ax, steps, lines, colours=None, linestyle="-"):
     window = len(steps) // 50
     smooth = window > 1
     for values, colour in zip(lines.values(), colours):
-        finite = np.isfinite(values)
-        known = np.where(finite, values, np.nan)
-        padded = np.pad(finite, 1)
-        alone = finite & ~padded[:-2] & ~padded[2:]  # a line through one point would not be seen
-        ax.plot(steps, known, linestyle, color=colour, alpha=0.3 if smooth else 1, linewidth=0.9 if smooth else 1.6,
-                marker="o", markersize=5, markevery=alone.tolist(), zorder=1.5)  # fmt: skip
+        look = {"alpha": 0.3, "linewidth": 0.9} if smooth else {"linewidth": 1.6}
+        draw_curve(ax, steps, values, linestyle=linestyle, color=colour, **look)
         if smooth:
-            mean = np.full(window, 1 / window)
+            mean, known = np.full(window, 1 / window), np.where(np.isfinite(values), values, np.nan)
             ax.plot(np.convolve(steps, mean, "valid"), np.convolve(known, mean, "valid"), linestyle, color=colour)
-        for where, height in ((~finite & (values != -np.inf), 0.98), (values == -np.inf, 0.02)):
-            if where.any():
-                ax.plot(steps[where], np.full(where.sum(), height), "x", color=colour, markersize=5,
-                        transform=ax.get_xaxis_transform())  # fmt: skip
-    notes = [f"bold: mean of {window} points"] if smooth else []
-    if not all(np.isfinite(values).all() for values in lines.values()):
-        notes.append("×: nan or infinite")
-    ax.set_xlabel(f"training step ({', '.join(notes)})" if notes else "training step")
-    number_steps(ax, steps, 6)
+    name_steps(ax, steps, lines.values(), "training step", [f"bold: mean of {window} points"] if smooth else [])
     return colours
+
+
+def draw_curve(ax, steps, values, **look):
+    """A line, a point where it would not be seen, and crosses at the edge of the graph where values are not finite."""
+    steps, values = np.asarray(steps), np.asarray(values)
+    finite = np.isfinite(values)
+    padded = np.pad(finite, 1)
+    alone = finite & ~padded[:-2] & ~padded[2:]
+    points = {"marker": "o", "markersize": 5, "markevery": alone.tolist()} if alone.any() else {}
+    (line,) = ax.plot(steps, np.where(finite, values, np.nan), **{"zorder": 1.5} | points | look)
+    for where, height in ((~finite & (values != -np.inf), 0.98), (values == -np.inf, 0.02)):
+        if where.any():
+            ax.plot(steps[where], np.full(where.sum(), height), "x", color=line.get_color(), markersize=5,
+                    transform=ax.get_xaxis_transform())  # fmt: skip
+
+
+def name_steps(ax, steps, lines, label, notes=()):
+    """Ticks at whole steps, and a label that says what the crosses of `draw_curve` are."""
+    notes = [*notes, *([] if all(np.isfinite(values).all() for values in lines) else ["×: nan or infinite"])]
+    ax.set_xlabel(f"{label} ({', '.join(notes)})" if notes else label)
+    number_steps(ax, steps, 6)
 
 
 def _draw_shares(ax, steps, kinds, key):
@@ -181,5 +190,8 @@ def _fit_scale(ax, lines):
     if values[known].min() > 0:
         ax.set_yscale("log")
     else:
-        ax.set_yscale("symlog", linthresh=middle)
+        # linear to a hair above a power of ten, which is then the first tick, and so high that its label is clear of 0
+        linear = 10.0 ** (math.ceil(math.log10(middle)) + 1e-9)
+        ax.set_yscale("symlog", linthresh=linear, linscale=max(1.0, math.log10(sizes[known].max() / linear) / 4))
+        ax.yaxis.get_major_locator().set_params(numticks=6)
     ax.set_ylabel(f"{ax.get_ylabel()} (log scale)")

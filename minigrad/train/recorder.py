@@ -1,5 +1,7 @@
 """What happened in a fit, step by step and epoch by epoch."""
 
+import math
+
 from .. import states
 from ..autograd import wrap
 from ..backend import asarray
@@ -70,30 +72,43 @@ class Recorder(Callback):
         """
         losses = self.losses
         check_skip("plot_loss", skip, losses)
-        ax = axes_of(ax, title="Loss", xlabel="step", ylabel="loss")
+        # a running mean of what is finite: one nan would leave nothing of what follows
+        means = iter(smoothed([loss for loss in losses if math.isfinite(loss)], smooth))
+        means = [next(means) if math.isfinite(loss) else loss for loss in losses]
+        ax = axes_of(ax, title="Loss", ylabel="loss")
         steps = range(skip + 1, len(losses) + 1)
         if smooth:
             ax.plot(steps, losses[skip:], color=BLUE, alpha=0.25, linewidth=1)
-        ax.plot(steps, smoothed(losses, smooth)[skip:], color=BLUE, linewidth=1.5 if smooth else 0.8, label="training")
-        rows = [row for row in self.metrics if "validation_loss" in row and row["steps"] > skip]
-        if rows:
-            validation = [row["validation_loss"] for row in rows]
-            ax.plot([row["steps"] for row in rows], validation, "o-", color=VERMILLION, markersize=4, label="validation")
+        curves = [(steps, means[skip:], {"color": BLUE, "linewidth": 1.5 if smooth else 0.8, "label": "training"})]
+        if rows := [row for row in self.metrics if "validation_loss" in row and row["steps"] > skip]:
+            look = {"color": VERMILLION, "marker": "o", "markersize": 4, "markevery": None, "label": "validation"}
+            curves.append(([row["steps"] for row in rows], [row["validation_loss"] for row in rows], look))
+        draw_over_steps(ax, curves)
         ax.legend(frameon=False)
         return ax.figure
 
     def plot_lr(self, skip=0, ax=None):
         """The learning rate of each group over the steps, as a matplotlib Figure; `skip` and `ax` as for `plot_loss`."""
         check_skip("plot_lr", skip, self.lrs)
-        ax = axes_of(ax, title="Learning rate", xlabel="step", ylabel="learning rate")
-        groups = list(zip(*self.lrs[skip:]))
+        ax = axes_of(ax, title="Learning rate", ylabel="learning rate")
+        groups, curves, steps = list(zip(*self.lrs[skip:])), [], range(skip + 1, len(self.lrs) + 1)
         for i, curve in enumerate(dict.fromkeys(groups)):  # groups with equal rates are one curve
             members = [str(group) for group, rates in enumerate(groups) if rates == curve]
             name = f"group {members[0]}" if len(members) == 1 else f"groups {', '.join(members)}"
-            ax.plot(range(skip + 1, len(self.lrs) + 1), curve, color=COLOURS[i % len(COLOURS)], label=name)
+            curves.append((steps, curve, {"color": COLOURS[i % len(COLOURS)], "label": name}))
+        draw_over_steps(ax, curves)
         if len(groups) > 1:
             ax.legend(frameon=False)
         return ax.figure
+
+
+def draw_over_steps(ax, curves):
+    """Draw (steps, values, look) of each curve, of which the first is the longest."""
+    from ..diagnostics.curves import draw_curve, name_steps  # matplotlib: see axes_of
+
+    for steps, values, look in curves:
+        draw_curve(ax, steps, values, **look)
+    name_steps(ax, curves[0][0], [values for _, values, _ in curves], "step")
 
 
 def check_skip(name, skip, values):
