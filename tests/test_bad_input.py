@@ -1512,7 +1512,7 @@ diagnostics.Hooks(lin, 3) -> TypeError: Hooks: expected a function of (hook, mod
 diagnostics.Hooks([3], print) -> TypeError: Hooks: expected a Module or a list of Modules
 diagnostics.plot_activations(3) -> TypeError: plot_activations: expected a Record, or values in a dict by
 diagnostics.plot_activations(lin) -> TypeError: plot_activations: expected a Record, or values in a dict by
-diagnostics.plot_gradients([]) -> NothingToDraw: plot_gradients: there are no finite values to draw
+diagnostics.plot_gradients([]) -> NothingToDraw: plot_gradients: there are no values to draw
 diagnostics.plot_loss(3) -> TypeError: plot_loss: expected a Record or a list of losses, got int
 diagnostics.plot_updates("a") -> TypeError: plot_updates: expected a Record, or values in a dict by
 diagnostics.plot_histograms(lin) -> TypeError: plot_histograms: expected a Record, or values in a dict by

@@ -340,6 +340,15 @@ def test_ones_among_zeros():
 def test_a_constant_layer_is_a_line_where_it_lies(constant):
     (line,) = plot_activations({"h": np.full(10, constant)}).axes[0].lines
     assert list(line.get_xdata()) == [constant, constant]
+    low, high = line.axes.get_xlim()
+    assert (constant - low) / (high - low) == pytest.approx(0.5)  # not under a spine
+
+
+def test_constant_layers_lie_clear_of_the_spines():
+    for constants in ([0, 1], [-1e-9, 0], [0, 5e-324]):
+        ax = plot_activations({str(constant): np.full(9, constant) for constant in constants}).axes[0]
+        low, high = ax.get_xlim()
+        assert low < min(constants) - 0.1 * (high - low) and max(constants) + 0.1 * (high - low) < high
 
 
 def test_a_single_value():
@@ -367,9 +376,9 @@ def test_a_record_without_gradients_says_so():
     record = made_up(2)
     for part in (*record.layers.values(), *record.parameters.values()):
         part.gradient = None
-    with pytest.raises(ValueError, match="plot_gradients: there are no finite values"):
+    with pytest.raises(ValueError, match="plot_gradients: there are no values to draw"):
         plot_gradients(record)
-    with pytest.raises(ValueError, match="plot_weight_gradients: there are no finite values"):
+    with pytest.raises(ValueError, match="plot_weight_gradients: there are no values to draw"):
         plot_weight_gradients(record)
 
 
@@ -635,6 +644,15 @@ def test_dashboard_says_what_is_missing():
     loss, updates = dashboard(record).axes[:2]
     assert "nothing was\nrecorded" in loss.texts[0].get_text() and not loss.lines
     assert "there are no" in updates.texts[0].get_text()
+    assert (title_of(loss), title_of(updates)) == ("Loss", "Updates beside their parameters")
+    record = made_up(2)
+    for layer in record.layers.values():
+        layer.gradient = np.zeros(0)
+        layer.mean = layer.std = [math.nan] * 7
+    axes = dashboard(record).axes
+    assert axes[4].texts[0].get_text().replace("\n", " ") == "plot_gradients: there are no values to draw"
+    assert title_of(axes[4]) == "Gradients of the activations"
+    assert [title_of(ax) for ax in axes[6:8]] == ["Mean of activations", "Standard deviation of activations"]
     with pytest.raises(ValueError, match="dashboard: the record holds no step"):
         dashboard(Record())
     with pytest.raises(TypeError, match="dashboard: expected a Record, got dict"):

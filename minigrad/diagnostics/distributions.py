@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ..autograd import Variable
-from .sources import NothingToDraw, distribution, host, is_record, layers_of, parameters_of
+from .sources import NO_VALUES, NothingToDraw, distribution, host, is_record, layers_of, parameters_of
 from .style import background, depth_colours, depth_key, drawing, new_axes, root
 
 TAILS = 0.002, 0.998  # quantiles: where tails are long, the graph ends here
@@ -88,7 +88,8 @@ def _gradients_and_values(name, entry):
 
 def _plot(operation, shown, title, xlabel, log, key, ax, style):
     if not any(values.size for values, _ in shown.values()):
-        raise NothingToDraw(f"{operation}: there are no finite values to draw")
+        finite = "" if all(detail == NO_VALUES for _, detail in shown.values()) else "finite "
+        raise NothingToDraw(f"{operation}: there are no {finite}values to draw")
     with drawing(operation, ax, style, new_axes) as (ax,):
         colours = depth_colours(len(shown), background(ax))
         peak, zeros_left_out = 0, False
@@ -112,6 +113,9 @@ def _plot(operation, shown, title, xlabel, log, key, ax, style):
         if highest - lowest > 2 * (high - low) > 0:
             ax.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
             notes.append(f"outermost {100 * 2 * TAILS[0]:g} % not shown")
+        elif not peak:  # constants alone, which no axis makes room for
+            room = max((highest - lowest or abs(lowest) or 1.0) / 2, 1e-300)
+            ax.set_xlim(lowest - room, highest + room)
         if log is None:
             log = peak * np.ptp(ax.get_xlim()) > STEEP
         if log:

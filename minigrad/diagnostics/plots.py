@@ -53,21 +53,24 @@ def dashboard(record, *, layers=None, parameters=None, style=None):
     bounded = [name for name in some if chosen[name].kind in AROUND_ZERO]
     of_layers, of_parameters = {"layers": layers, "key": False}, {"parameters": parameters, "key": False}
     with drawing("dashboard", None, style, lambda: _panels(len(some), len(bounded))) as axes:
-        graphs = [
-            (plot_loss, {}), (plot_updates, of_parameters), (plot_weight_gradients, of_parameters),
-            (plot_activations, of_layers), (plot_gradients, of_layers), (plot_near_zero, of_layers),
-            (plot_means_and_stds, of_layers), (plot_saturation, of_layers), (plot_histograms, {"layers": some}),
-            *([(plot_saturated_units, {"layers": bounded})] if bounded else []),
+        graphs = [  # each with the titles that its axes have where there is nothing to draw
+            (plot_loss, {}, ["Loss"]), (plot_updates, of_parameters, ["Updates beside their parameters"]),
+            (plot_weight_gradients, of_parameters, ["Gradients of the parameters"]),
+            (plot_activations, of_layers, ["Activations"]), (plot_gradients, of_layers, ["Gradients of the activations"]),
+            (plot_near_zero, of_layers, ["Activations near zero"]),
+            (plot_means_and_stds, of_layers, ["Mean of activations", "Standard deviation of activations"]),
+            (plot_saturation, of_layers, ["Saturated activations and dead units"]),
+            (plot_histograms, {"layers": some}, some), (plot_saturated_units, {"layers": bounded}, bounded),
         ]  # fmt: skip
         places = [*axes[:6], axes[6:8], axes[8], axes[9 : 9 + len(some)], axes[9 + len(some) :]]
-        for (plot, options), place in zip(graphs, places):
+        for (plot, options, titles), place in zip(graphs if bounded else graphs[:-1], places):
             one = isinstance(place, Axes)
             try:
                 plot(record, **options, **({"ax": place} if one else {"axes": place}))
             except NothingToDraw as reason:
-                for ax in [place] if one else place:
+                for ax, title in zip([place] if one else place, titles):
                     ax.text(0.5, 0.5, textwrap.fill(str(reason), 30), transform=ax.transAxes, ha="center", va="center")
-                    ax.set(xticks=[], yticks=[])
+                    ax.set(title=title, xticks=[], yticks=[])
         paper = background(axes[0])
         try:
             weights = list(parameters_of("dashboard", record, parameters))

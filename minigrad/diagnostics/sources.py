@@ -11,6 +11,8 @@ from ..autograd import Variable
 from ..backend import Array, to_numpy
 from .record import Record
 
+NO_VALUES = "no values"  # the detail of a layer for which there are none, finite or not
+
 
 class NothingToDraw(ValueError):
     """The source holds none of what a plot shows."""
@@ -139,4 +141,4 @@ def distribution(values, detail=""):
         words.append(f"zero {100 * (finite == 0).mean():.1f} %")
     if finite.size < values.size:
         words.append(f"not finite {100 * (1 - finite.size / values.size):.1f} %")
-    return Distribution(finite, ", ".join(words) if values.size else "no values")
+    return Distribution(finite, ", ".join(words) if values.size else NO_VALUES)
