@@ -9,7 +9,18 @@ import pytest
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
-from minigrad.diagnostics import Record, dead, gini, grad_data_ratio, near_zero, saturated, update_data_ratio, watch
+from minigrad.diagnostics import (
+    Record,
+    dashboard,
+    dead,
+    gini,
+    grad_data_ratio,
+    health,
+    near_zero,
+    saturated,
+    update_data_ratio,
+    watch,
+)
 
 
 def network():
@@ -427,6 +438,21 @@ def test_evaluation_is_not_training():
         model(mg.ones(5, 3))
         record.step()
     assert record.layers["0"].examples == [5] and math.isnan(record.layers["0"].gradient_std[0])
+
+
+def test_what_was_not_seen_in_evaluation_is_said():
+    model = network().eval()
+    with watch(model) as record:
+        train(model, record, 1)
+    advice = "they ran in eval mode or under no_grad: call model.train(), or watch with training_only=False"
+    assert record.passed_over and f"activations by depth (no layers: {advice})" in str(health(record))
+    with pytest.raises(ValueError, match="dashboard: there are no layers to draw: they ran in eval mode"):
+        dashboard(record)
+    with watch(model) as record:
+        record.step()
+    assert not record.passed_over
+    with pytest.raises(ValueError, match="there are no layers to draw: run a training step inside `watch`"):
+        dashboard(record)
 
 
 def test_a_gradient_that_comes_after_its_step_is_not_counted():

@@ -540,6 +540,20 @@ def test_the_finder_stops_at_a_loss_that_is_not_finite():
     assert np.isfinite(curves(finder.plot())["smoothed loss"]).all()
 
 
+def test_the_finder_says_what_ended_it(capsys):
+    finder, learner = LRFinder(start=1e-5), quadratic()
+    with pytest.raises(ValueError, match="nothing has been found yet; call find\\(learner\\) first"):
+        finder.plot()
+    learner.loss_function = lambda p, y: p.sum() * math.nan
+    finder.find(learner)
+    with pytest.raises(ValueError, match="ended at its first step: the loss was nan, at the learning rate 1e-05"):
+        finder.plot()
+    learner = quadratic()
+    learner.callbacks = [recording([], after_step=Learner.interrupt)]
+    finder.find(learner)
+    assert capsys.readouterr().err == "fit: interrupted in the search of LRFinder\n"
+
+
 def test_the_finder_has_nothing_to_suggest_where_the_loss_never_falls():
     learner = quadratic()
     learner.loss_function = lambda p, y: p.sum() * 0 + 1.0

@@ -246,8 +246,10 @@ def test_bad_arguments():
     for epochs in (0, -1, 2.0, True, "3"):
         with pytest.raises(ValueError, match="expected a positive number of epochs, got"):
             make().fit(epochs)
-    with pytest.raises(ValueError, match="the loader to train with gave no batch"):
+    with pytest.raises(ValueError, match="the loader to train with gave no batch$"):
         make(data=([], None)).fit(1)
+    with pytest.raises(ValueError, match="gave no batch; an iterator can be read only once: give a DataLoader or a list"):
+        make(data=((batch for batch in data), None)).fit(2)
     for loss, got in ((lambda p, y: p, "a Tensor of shape \\(2, 2\\)"), (lambda p, y: 1.0, "float")):
         with pytest.raises(TypeError, match=f"expected the loss function to return a tensor of one number, got {got}"):
             make(loss=loss).fit(1)

@@ -102,7 +102,8 @@ def of_record(record, classes):
         unless = "the loss of step 0 was not recorded"
     report.judge("first loss", [] if unless else [first_loss(record, classes)], unless)
     chain = [] if nothing else depth(record)
-    report.judge("activations by depth", by_depth(record, chain, "std"), None if chain else nothing or "no layers")
+    unless = None if chain else nothing or f"no layers: {record.missing}"
+    report.judge("activations by depth", by_depth(record, chain, "std"), unless)
     chain = [name for name in chain if any(not math.isnan(value) for value in record.layers[name].gradient_std)]
     unless = None if chain else nothing or "no gradients seen"
     report.judge("gradients by depth", by_depth(record, chain[::-1], "gradient_std"), unless)

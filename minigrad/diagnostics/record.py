@@ -94,7 +94,8 @@ class Record:
     than one less if that is odd, every second is forgotten, the newest never, and `every` doubles. `losses`: aligned with
     `steps`, nan where none was given. `layers`: {name: LayerRecord} in the order of the forward pass. `parameters`: {name:
     ParameterRecord}. `classes`: the n of the loss -ln(1/n) that a guess at random has, or None. `model`: the model it is
-    about, or None. `failed`: the first recorded step whose loss was given and not finite, or None.
+    about, or None. `failed`: the first recorded step whose loss was given and not finite, or None. `passed_over`:
+    whether a watched layer ran and was not recorded, since that was not in training.
     """
 
     def __init__(self, every=1, limit=1000, classes=None, model=None):
@@ -105,6 +106,7 @@ class Record:
                 raise ValueError(f"record: {name} should be a whole number of at least {least}, got {value!r}")
         self.every, self.limit, self.classes, self.model = every, limit, classes, model
         self.steps, self.losses, self.layers, self.parameters, self.failed = [], [], {}, {}, None
+        self.passed_over = False
 
     def append(self, step, loss=nan, layers=None, parameters=None):
         """Add what was seen at a step: the values of layers and parameters, a dict for each name.
@@ -129,6 +131,13 @@ class Record:
                 record.append(values.get(name, {}))
         while len(self.steps) > self.limit // 2 * 2:  # of an odd number, the newest is one that stays
             self.thin()
+
+    @property
+    def missing(self):
+        """Where there are no layers, what to do about it."""
+        if self.passed_over:
+            return "they ran in eval mode or under no_grad: call model.train(), or watch with training_only=False"
+        return "run a training step inside `watch`"
 
     def thin(self):
         """Forget every second step."""

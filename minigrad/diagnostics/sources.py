@@ -81,7 +81,9 @@ def _entries(operation, source, group):
     else:
         raise TypeError(f"{operation}: expected a Record, or values in a dict by name, got {type(source).__name__}")
     if not found:
-        hint = "run a training step inside `watch`" if is_record(source) else "the dict is empty"
+        hint = "the dict is empty"
+        if is_record(source):
+            hint = source.missing if group == "layers" else "run a training step inside `watch`"
         raise NothingToDraw(f"{operation}: there are no {group} to draw: {hint}")
     return dict(found)
 

@@ -161,6 +161,7 @@ class Watch(Record):
     def see(self, module, args, output):
         """The forward hook of every watched layer."""
         if self.training_only and not (module.training and is_grad_enabled()):
+            self.passed_over = True
             return
         output = first_tensor(output)
         if output is None or not output.array.size:

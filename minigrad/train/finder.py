@@ -95,7 +95,11 @@ class LRFinder(Callback):
         """The smoothed loss over the learning rate, on a logarithmic axis, as a matplotlib Figure; `ax`: where to draw."""
         rates, losses = self.curve()
         if not losses:
-            raise ValueError("LRFinder.plot: nothing has been found yet; call find(learner) first")
+            why = "nothing has been found yet; call find(learner) first"
+            if self.rates:
+                loss = f"was {self.losses[0]}" if self.losses else "never came"
+                why = f"the search ended at its first step: the loss {loss}, at the learning rate {self.rates[0]:g}"
+            raise ValueError(f"LRFinder.plot: {why}")
         ax = axes_of(ax, title="Learning-rate search", xlabel="learning rate", ylabel="loss", xscale="log")
         ax.plot(rates, self.losses[: len(losses)], color=BLUE, alpha=0.25, linewidth=1)
         ax.plot(rates, losses, color=BLUE, label="smoothed loss")

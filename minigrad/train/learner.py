@@ -108,7 +108,9 @@ class Learner:
             raise self.parallel.communicator.lost
         if self.interrupted and self.epoch < self.epochs and self.parallel.rank == 0:
             where = f"after epoch {self.epoch} of {self.epochs}"
-            if self.stage != "start":
+            if searching := [type(callback).__name__ for callback in active if callback.searches]:
+                where = f"in the search of {searching[0]}"  # which has put everything back
+            elif self.stage != "start":
                 where = f"in epoch {self.epoch + 1} of {self.epochs}, after {self.done} batches of its {self.stage} pass"
             print(f"fit: interrupted {where}", file=sys.stderr)
 
@@ -206,7 +208,8 @@ class Learner:
             if self.interrupted:
                 raise CancelFit
         if self.done == 0:
-            raise ValueError(f"Learner: the loader to {stage} with gave no batch")
+            once = "; an iterator can be read only once: give a DataLoader or a list" if hasattr(loader, "__next__") else ""
+            raise ValueError(f"Learner: the loader to {stage} with gave no batch{once}")
 
     def run_batch(self):
         self.prediction = self.loss = None  # the graph of the last batch goes before that of this one is made
