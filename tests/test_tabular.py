@@ -45,6 +45,12 @@ def test_bicycles(bicycles):
     assert shares.min() > 0.3
 
 
+def test_a_table_and_its_columns_are_shown_in_a_few_words(bicycles):
+    assert repr(bicycles) == "<8000 rows to train and 2000 for validation, 21 features of 10 columns, target 'sold'>"
+    assert repr(bicycles.columns["age"]) == "<column 'age': 10000 numbers>"
+    assert repr(bicycles.target) == "<column 'sold': 10000 words in 3 categories>"
+
+
 def test_bicycles_are_those_of_their_seed(bicycles):
     again, other = datasets.tabular(), datasets.tabular(seed=43)
     assert mg.equal(again.train.features, bicycles.train.features)

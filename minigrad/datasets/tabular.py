@@ -32,6 +32,10 @@ class Column(NamedTuple):
     std: float | None
     categories: list[str] | None
 
+    def __repr__(self):
+        kind = "numbers" if self.categories is None else f"words in {len(self.categories)} categories"
+        return f"<column {self.name!r}: {len(self.values)} {kind}>"
+
 
 class Rows(Dataset):
     """Part of a table's rows: sample i is (features i, target i), and any other index of tensors takes a batch.
@@ -69,6 +73,10 @@ class Table(NamedTuple):
     columns: dict[str, Column]
     target: Column
     features: list[str]
+
+    def __repr__(self):
+        rows = f"{len(self.train)} rows to train and {len(self.validation)} for validation"
+        return f"<{rows}, {len(self.features)} features of {len(self.columns)} columns, target {self.target.name!r}>"
 
 
 def tabular(path=None, target=None, *, categorical=(), delimiter=",", validation=0.2, rows=10000, seed=42):
