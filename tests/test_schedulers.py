@@ -82,6 +82,17 @@ def test_warm_restarts_between_epochs_equals_torch():
         np.testing.assert_allclose(*rates, rtol=1e-12)
 
 
+@pytest.mark.parametrize("multiple", [1, 2])
+@pytest.mark.parametrize("last_epoch", [2, 3, 6, 7, 20])
+def test_warm_restarts_go_on_after_any_number_of_cycles(multiple, last_epoch):
+    going_on, throughout = an_optimizer(), an_optimizer()
+    going_on.param_groups[0]["initial_lr"] = 0.1
+    late = lr_scheduler.CosineAnnealingWarmRestarts(going_on, 3, multiple, last_epoch=last_epoch)
+    whole = lr_scheduler.CosineAnnealingWarmRestarts(throughout, 3, multiple)
+    rates = follow(throughout, whole, range(last_epoch + 10))
+    np.testing.assert_array_equal(follow(going_on, late, range(9)), rates[last_epoch + 1 :])
+
+
 def test_some_values_by_hand():
     scheduler = lr_scheduler.StepLR(an_optimizer(lr=1.0), 2)
     rates = []

@@ -290,16 +290,13 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch is None:
             epoch = self.last_epoch + 1
             self.T_cur += 1
-            if self.T_cur >= self.T_i:
-                self.T_cur -= self.T_i
-                self.T_i *= self.T_mult
         elif epoch < 0:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
         else:
             self.T_cur, self.T_i = epoch, self.T_0
-            while self.T_cur >= self.T_i:
-                self.T_cur -= self.T_i
-                self.T_i *= self.T_mult
+        while self.T_cur >= self.T_i:  # several times where the schedule goes on at a given last_epoch
+            self.T_cur -= self.T_i
+            self.T_i *= self.T_mult
         self.last_epoch = math.floor(epoch)
         self.assign(self.get_lr())
 
