@@ -121,6 +121,16 @@ def test_gradients_stay_finite_where_terms_overflow():
     assert mg.isfinite(mg.autograd.grad(loss.sum(), p)[0]).all()
 
 
+def test_softplus_of_halves_ends_at_no_range():
+    x = mg.tensor([-3.0, 11.5, 15.0, 25.0, float("inf")], dtype=mg.float16, requires_grad=True)
+    y = F.softplus(x)
+    np.testing.assert_allclose(y.tolist(), [0.0486, 11.5, 15, 25, np.inf], rtol=1e-3)
+    (gradient,) = mg.autograd.grad(y.sum(), x)
+    np.testing.assert_allclose(gradient.tolist(), [0.04743, 1, 1, 1, 1], rtol=1e-3)
+    above = F.softplus(mg.tensor([0.6, 1.5]), threshold=1.0)
+    np.testing.assert_allclose(above.tolist(), [np.log1p(np.exp(0.6)), 1.5], rtol=1e-6)
+
+
 def test_integers_where_torch_takes_them():
     x = mg.arange(-2, 3)
     assert F.relu(x).tolist() == [0, 0, 0, 1, 2]

@@ -192,6 +192,48 @@ def test_a_large_mean_costs_no_accuracy(layout):
         np.testing.assert_allclose(norm.running_var.numpy(), x.astype("float64").var((0, 2, 3)), 5e-4)
 
 
+HALVES = {  # name: a function of x, weight and bias
+    "layer_norm": lambda m, x, *wb: m.nn.functional.layer_norm(x, (4,), *wb),
+    "layer_norm 3-D": lambda m, x, *wb: m.nn.functional.layer_norm(x.reshape(2, 2, 4), (4,), *wb),
+    "rms_norm": lambda m, x, w, b: m.nn.functional.rms_norm(x, (4,), w),
+    "batch_norm": lambda m, x, *wb: m.nn.functional.batch_norm(x, None, None, *wb, True),
+    "batch_norm in evaluation": lambda m, x, *wb: m.nn.functional.batch_norm(
+        x, *(m.tensor(np.array(v, str(x.dtype)[-7:])) for v in ([300, 1, 2, 3], [6e4, 4e4, 2, 0.1])), *wb
+    ),
+    "group_norm": lambda m, x, *wb: m.nn.functional.group_norm(x, 2, *wb),
+    "instance_norm": lambda m, x, *wb: m.nn.functional.instance_norm(x.reshape(1, 4, 4), None, None, *wb),
+}
+HALF = [[300, -300, 100, -100], [1, 2, 3, 4.5], [1e-3, 2e-3, 3e-3, 0], [4e4, 6e4, 1, 2]], [1, 2, 3, -1], [4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_halves_are_normalised_in_float32(name):
+    def results(dtype):
+        tensors = [mg.tensor(np.array(values, "float16"), requires_grad=True) for values in HALF]
+        y = HALVES[name](mg, *(x.to(dtype) for x in tensors)).half()
+        y.backward(mg.arange(y.numel()).reshape(y.shape).half())
+        return [y, *(x.grad for x in tensors if x.grad is not None)]
+
+    halves, wide = results(mg.float16), results(mg.float32)
+    assert halves[0].any() and len(halves) == len(wide)
+    for a, b in zip(halves, wide):
+        assert a.dtype == mg.float16
+        np.testing.assert_array_equal(to_numpy(a.detach().array), to_numpy(b.detach().array))
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_normalised_halves_are_those_of_torch(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = (HALVES[name](m, *(m.tensor(np.array(v, "float16")) for v in HALF)) for m in (mg, torch))
+    np.testing.assert_allclose(to_numpy(ours.array).astype(float), theirs.double().numpy(), rtol=0.005, atol=0.002)
+
+
+def test_running_statistics_of_halves():
+    mean, var = mg.zeros(1, dtype=mg.float16), mg.ones(1, dtype=mg.float16)
+    F.batch_norm(mg.tensor([[300.0], [-100.0]], dtype=mg.float16), mean, var, training=True, momentum=0.5)
+    assert (mean.item(), var.item()) == (50, 40000) and mean.dtype == var.dtype == mg.float16
+
+
 def test_results_are_new_tensors():
     x = mg.zeros(0, 3, 2)
     for y in (

@@ -143,6 +143,19 @@ def test_shuffling_pixels_back_restores_them():
     np.testing.assert_array_equal(F.pixel_unshuffle(F.pixel_shuffle(x, 2), 2).numpy(), x.numpy())
 
 
+@pytest.mark.parametrize("divided", [1, 2])
+def test_means_of_halves_are_not_limited_by_the_range_of_their_sum(divided):
+    x = mg.full((1, 1, 64, 64), 100.0, dtype=mg.float16, requires_grad=True)
+    for y in (
+        F.avg_pool2d(x, 64 // divided), F.avg_pool2d(x, 64 // divided, padding=1, count_include_pad=False),
+        F.avg_pool2d(x, 64 // divided, divisor_override=(64 // divided) ** 2), F.adaptive_avg_pool2d(x, divided),
+        F.adaptive_avg_pool2d(x, 3 * divided),
+    ):  # fmt: skip
+        assert y.dtype == mg.float16 and set(y.flatten().tolist()) == {100.0}
+        (gradient,) = mg.autograd.grad(y.sum(), x)
+        assert gradient.dtype == mg.float16 and gradient.sum().item() == pytest.approx(y.numel(), rel=2e-3)
+
+
 def test_float32_stays_float32():
     x = mg.randn(3, 2, 7, 7)
     for y in (

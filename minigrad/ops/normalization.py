@@ -153,7 +153,7 @@ def in_stages(kernel, c, count, args, dtype):
 def batch_norm_kernel(x, weight, bias, running_mean, running_var, momentum, dims, eps):
     x, c, count, *places = channels(x, dims)
     y, statistics = xp.empty_like(x), xp.empty((3, c), x.dtype)
-    running = or_none(running_mean), or_none(running_var)
+    running = [0 if given is None else xp.ascontiguousarray(given, x.dtype) for given in (running_mean, running_var)]
     args = x, or_none(weight), or_none(bias), y, statistics, *running, float(momentum), float(eps), *places
     in_stages(BATCH_NORM, c, count, args, x.dtype)
     for given, moved in zip((running_mean, running_var), running):

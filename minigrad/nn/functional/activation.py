@@ -190,7 +190,7 @@ def celu(input, alpha=1.0, inplace=False):
 @primitive
 def softplus_(x, beta, threshold):
     scaled = x * beta
-    return xp.where(scaled > threshold, x, xp.log1p(xp.exp(xp.minimum(scaled, threshold))) / beta)
+    return xp.where(scaled > threshold, x, (xp.maximum(scaled, 0) + xp.log1p(xp.exp(-xp.abs(scaled)))) / beta)
 
 
 @softplus_.vjp

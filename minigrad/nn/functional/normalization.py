@@ -8,7 +8,7 @@ from ...backend import constant, xp
 from ...ops.elementwise import rsqrt, square
 from ...ops.normalization import batch_norm_, layer_norm_, move
 from ...ops.operands import as_dtype, float32
-from ...ops.reduce import deviations, float64, mean_
+from ...ops.reduce import deviations, float16, float64, mean_
 from ...ops.shape import integer, reshape_, sizes_of
 
 
@@ -41,7 +41,7 @@ def batch_norm(
         return affine(input, weight, bias)
     mean = None if running_mean is None else running_mean.array
     var = None if running_var is None else running_var.array
-    return normalised(input, weight, bias, mean, var, momentum, dims, eps)
+    return as_dtype(normalised(*in_range(input, weight, bias), mean, var, momentum, dims, eps), x.dtype)
 
 
 def normalised(input, weight, bias, mean, var, momentum, dims, eps):
@@ -49,12 +49,18 @@ def normalised(input, weight, bias, mean, var, momentum, dims, eps):
     try:
         return batch_norm_(input, weight, bias, mean, var, momentum, dims, eps)
     except FloatingPointError:
-        wide = batch_norm_(*widened(input, weight, bias), mean, var, momentum, dims, eps)
+        wide = batch_norm_(*widened(float64, input, weight, bias), mean, var, momentum, dims, eps)
         return as_dtype(wide, float32)
 
 
-def widened(*tensors):
-    return [x if x is None else as_dtype(x, float64) for x in tensors]
+def widened(dtype, *tensors):
+    return [x if x is None else as_dtype(x, dtype) for x in tensors]
+
+
+def in_range(input, *parameters):
+    """The tensors themselves, those of float16 in float32: the squares of halves soon leave their range."""
+    tensors = input, *parameters
+    return widened(float32, *tensors) if input.array.dtype is float16 else tensors
 
 
 def check(x, operation, **parameters):
@@ -74,10 +80,12 @@ def by_running(input, mean, var, weight, bias, eps, operation):
     """Normalised by statistics that are constants, which is a multiplication and an addition."""
     if mean is None or var is None:
         raise RuntimeError(f"{operation}: running_mean and running_var must be defined in evaluation mode")
+    own = input.array.dtype
+    input, mean, var, weight, bias = in_range(input, mean, var, weight, bias)
     scale = wrap(1 / xp.sqrt(var.array + constant(eps, var.array.dtype)))
     scale = scale if weight is None else scale * weight
     shift = scale * -mean
-    return affine(input, scale, shift if bias is None else shift + bias)
+    return as_dtype(affine(input, scale, shift if bias is None else shift + bias), own)
 
 
 def affine(input, weight, bias):
@@ -112,8 +120,9 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         mean, _, squares = deviations(x.astype(float64), dims, n)
         move(running_mean.array, mean.mean(0), momentum)
         move(running_var.array, squares.mean(0) / (n - 1), momentum)
+    input, weight, bias = in_range(input, weight, bias)
     y = normalised(input, None, None, None, None, 0.0, dims, eps)
-    return y if weight is None and bias is None else affine(y, weight, bias)
+    return as_dtype(y if weight is None and bias is None else affine(y, weight, bias), x.dtype)
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
@@ -139,25 +148,28 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         )
     if x.size == 0:
         return affine(input, weight, bias)
+    input, weight, bias = in_range(input, weight, bias)
     groups = reshape_(input, (n, num_groups, c // num_groups, *space))
     dims = tuple(range(2, groups.array.ndim))
     y = reshape_(normalised(groups, None, None, None, None, 0.0, dims, eps), x.shape)
-    return y if weight is None and bias is None else affine(y, weight, bias)
+    return as_dtype(y if weight is None and bias is None else affine(y, weight, bias), x.dtype)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """The last dimensions, `normalized_shape`, divided by their root mean square, then times weight.
 
-    `eps` is added to the mean square; None: the epsilon of the dtype. Source: Zhang and Sennrich, 2019.
+    `eps` is added to the mean square; None: the epsilon of the dtype, for float16 that of float32. Source: Zhang
+    and Sennrich, 2019.
     """
     x, normalized = input.array, sizes_of(listed(normalized_shape, "rms_norm"), "rms_norm")
     check_normalized(x, normalized, "rms_norm", weight=weight)
     if x.size == 0:
         return input * 1 if weight is None else input * weight
     dims = tuple(range(x.ndim - len(normalized), x.ndim))
-    eps = float(xp.finfo(x.dtype).eps) if eps is None else eps
+    input, weight = in_range(input, weight)
+    eps = float(xp.finfo(input.array.dtype).eps) if eps is None else eps
     y = input * rsqrt(mean_(square(input), dims, True) + eps)
-    return y if weight is None else y * weight
+    return as_dtype(y if weight is None else y * weight, x.dtype)
 
 
 def listed(normalized_shape, operation):
@@ -193,14 +205,14 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """
     x, normalized = input.array, sizes_of(listed(normalized_shape, "layer_norm"), "layer_norm")
     check_normalized(x, normalized, "layer_norm", weight=weight, bias=bias)
-    rows = input
+    rows, weight, bias = in_range(input, weight, bias)
     if len(normalized) > 1 or x.ndim != 2:
         features = (math.prod(normalized),)
         weight = None if weight is None else reshape_(weight, features)
         bias = None if bias is None else reshape_(bias, features)
-        rows = reshape_(input, (math.prod(x.shape[: -len(normalized)]), *features))
+        rows = reshape_(rows, (math.prod(x.shape[: -len(normalized)]), *features))
     try:
         y = layer_norm_(rows, weight, bias, eps)
     except FloatingPointError:  # the variance of a row leaves the range of float32
-        y = as_dtype(layer_norm_(*widened(rows, weight, bias), eps), float32)
-    return y if rows is input else reshape_(y, x.shape)
+        y = as_dtype(layer_norm_(*widened(float64, rows, weight, bias), eps), float32)
+    return as_dtype(y if y.array.shape == x.shape else reshape_(y, x.shape), x.dtype)

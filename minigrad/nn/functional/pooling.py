@@ -7,7 +7,9 @@ from ...autograd import mode, wrap
 from ...backend import asarray, xp
 from ...ops.index import along as index_along
 from ...ops.index import gather_
+from ...ops.operands import as_dtype, float32
 from ...ops.pool import Window, chosen, collect, maxima, overall_mean, places, sliding
+from ...ops.reduce import float16
 from ...ops.resample import along, averaging
 from ...ops.shape import integer, reshape_
 from .conv import several
@@ -88,6 +90,11 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 # --------------------------------------------------------------------------------------------------- the mean
 
 
+def in_range(input):
+    """The tensor itself, one of float16 in float32: a sum of halves soon leaves their range."""
+    return as_dtype(input, float32) if input.array.dtype is float16 else input
+
+
 def divisors(space, window, size, count_include_pad):
     """How many elements each window counts, along each dimension."""
     counts = []
@@ -110,16 +117,16 @@ def avg_pool(
         raise RuntimeError(f"{operation}: divisor must be not zero")
     x = input.array
     size = places_of(operation, x.shape, window, ceil_mode)
-    sums = collect(input, None, window, size)
+    sums = collect(in_range(input), None, window, size)
     if divisor_override is not None:
-        return sums / divisor_override
+        return as_dtype(sums / divisor_override, x.dtype)
     counts = divisors(x.shape[-dims:], window, size, count_include_pad)
     if all(len(set(along_dim)) == 1 for along_dim in counts):
-        return sums / math.prod(along_dim[0] for along_dim in counts)
-    divisor = asarray(1, x.dtype)
+        return as_dtype(sums / math.prod(along_dim[0] for along_dim in counts), x.dtype)
+    divisor = asarray(1, sums.dtype)
     for along_dim in counts:
-        divisor = divisor[..., None] * asarray(along_dim, x.dtype)
-    return sums / wrap(divisor)
+        divisor = divisor[..., None] * asarray(along_dim, sums.dtype)
+    return as_dtype(sums / wrap(divisor), x.dtype)
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
@@ -187,12 +194,12 @@ def adaptive_avg_pool(operation, dims, input, output_size, none_allowed):
         raise NotImplementedError(f'"{operation}" not implemented for {x.dtype}')
     if size == (1,) * dims:
         return overall_mean(input, dims)
-    window = even_window(x.shape[-dims:], size)
+    window, y = even_window(x.shape[-dims:], size), in_range(input)
     if window is not None:
-        return collect(input, None, window, size) / math.prod(window.kernel)
+        return as_dtype(collect(y, None, window, size) / math.prod(window.kernel), x.dtype)
     for dim, m in zip(range(x.ndim - dims, x.ndim), size):
-        input = along(input, averaging(x.shape[dim], m, x.dtype), dim)
-    return input
+        y = along(y, averaging(x.shape[dim], m, y.dtype), dim)
+    return as_dtype(y, x.dtype)
 
 
 def adaptive_avg_pool1d(input, output_size):
