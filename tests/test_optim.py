@@ -551,6 +551,20 @@ def test_clip_grad_norm_of_what_is_not_finite_and_of_nothing():
     assert w.grad.tolist() == [1.0, float("inf")]
 
 
+def test_clip_grad_norm_of_halves_whose_squares_leave_their_range():
+    params = [mg.zeros(8, dtype=mg.float16, requires_grad=True) for _ in range(2)]
+    for p, value in zip(params, (300, 400)):
+        p.grad = mg.full((8,), value, dtype=mg.float16)
+    total = clip_grad_norm_(params, 1.0)
+    assert total.dtype == params[0].grad.dtype == mg.float16
+    expected = 500 * 8**0.5
+    np.testing.assert_allclose([total.item(), params[0].grad[0].item()], [expected, 300 / expected], rtol=1e-3)
+    p.grad = mg.full((8,), 6e4, dtype=mg.float16)
+    with np.errstate(over="ignore"):
+        assert clip_grad_norm_(p, 1.0).item() == float("inf")
+    np.testing.assert_allclose(p.grad.tolist(), 8**-0.5, rtol=1e-3)  # clipped although a half cannot hold the norm
+
+
 def test_clip_grad_value():
     w = mg.zeros(4, requires_grad=True)
     w.grad = mg.tensor([-3.0, -0.5, 0.5, 3.0])

@@ -3,7 +3,7 @@
 import math
 
 from ..autograd import Variable, changed, wrap
-from ..backend import xp
+from ..backend import overflow_expected, xp
 from ..ops.join import cat
 from ..ops.shape import listed, reshape
 
@@ -25,7 +25,8 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     max_norm = float(max_norm)
     if not gradients:
         return wrap(xp.zeros((), "float32"))
-    norms = [xp.linalg.norm(grad.array.reshape(-1), order) for grad in gradients]
+    dtypes = [xp.promote_types(grad.array.dtype, "float32") for grad in gradients]  # squares leave the range of float16
+    norms = [xp.linalg.norm(grad.array.reshape(-1).astype(d, copy=False), order) for grad, d in zip(gradients, dtypes)]
     total = xp.linalg.norm(xp.stack([xp.asarray(norm) for norm in norms]), order)
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(
@@ -33,18 +34,20 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
             f"({total}), so it cannot be clipped. Set error_if_nonfinite=False to scale by it anyway."
         )
     factor = xp.minimum(max_norm / (total + 1e-6), 1.0)
-    for grad in gradients:
-        grad.array *= factor.astype(grad.array.dtype)
-        changed(grad)
-    return wrap(xp.asarray(total))
+    for grad, dtype in zip(gradients, dtypes):
+        grad.array *= factor.astype(dtype)
+    changed(*gradients)
+    with overflow_expected():
+        return wrap(xp.asarray(total, xp.result_type(*(grad.array.dtype for grad in gradients))))
 
 
 def clip_grad_value_(parameters, clip_value):
     """Clip every element of the gradients of the parameters to [-clip_value, clip_value], in place."""
     clip_value = float(clip_value)
-    for grad in with_gradients(parameters, "clip_grad_value_"):
+    gradients = with_gradients(parameters, "clip_grad_value_")
+    for grad in gradients:
         xp.clip(grad.array, -clip_value, clip_value, grad.array)
-        changed(grad)
+    changed(*gradients)
 
 
 def parameters_to_vector(parameters):
