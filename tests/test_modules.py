@@ -550,6 +550,54 @@ def test_deepcopy_keeps_sharing_and_hooks():
     assert isinstance(twin.scale, nn.Parameter) and twin.scale.requires_grad
 
 
+def test_a_copy_has_registries_of_its_own():
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    calls = []
+    net[0].register_forward_hook(lambda *_: calls.append("both"))
+    before, weight = dict(net[0].named_parameters()), net[0].weight
+    twin, layer = copy.copy(net), copy.copy(net[0])
+    assert type(layer) is nn.Linear and layer.weight is weight and list(layer.state_dict()) == ["weight", "bias"]
+    layer.weight, twin[1] = nn.Parameter(mg.zeros(3, 2)), nn.ReLU()
+    del layer.bias
+    layer.register_forward_hook(lambda *_: calls.append("copy"))
+    layer.register_buffer("mask", mg.ones(3), persistent=False)
+    assert dict(net[0].named_parameters()) == before and net[0].weight is net[0]._parameters["weight"] is weight
+    assert layer._parameters == {"weight": layer.weight} and not list(net[0].buffers())
+    assert isinstance(net[1], nn.BatchNorm1d) and isinstance(twin[1], nn.ReLU) and twin[0] is net[0]
+    net[0](mg.ones(1, 2))
+    assert calls == ["both"]
+
+
+class ByRegistries(nn.Module):
+    """A model that writes into its registries."""
+
+    def __init__(self, *blocks):
+        super().__init__()
+        for i, block in enumerate(blocks):
+            self._modules[f"block{i}"] = block
+        self._parameters.update(scale=nn.Parameter(mg.full((1,), 2.0)))
+        self._buffers["shift"] = mg.ones(1)
+
+    def forward(self, x):
+        return self.block1(self.block0(x)) * self.scale + self.shift
+
+
+@pytest.mark.parametrize("through", [lambda m: m, copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_what_is_written_into_a_registry_is_an_attribute(through):
+    net = through(ByRegistries(nn.Linear(2, 2, bias=False), nn.ReLU()))
+    assert list(net.state_dict()) == ["scale", "shift", "block0.weight"]
+    weight = nn.Parameter(mg.eye(2))
+    net.block0._parameters["weight"] = weight
+    assert net.block0.weight is net.get_parameter("block0.weight") is weight
+    assert net(mg.tensor([[3.0, -1.0]])).tolist() == [[7, 1]]
+    net._modules["block1"] = nn.Identity()
+    assert net.get_submodule("block1") is net.block1 and net(mg.tensor([[3.0, -1.0]])).tolist() == [[7, -1]]
+    del net._modules["block1"]
+    assert net._parameters.pop("scale").item() == 2 and not hasattr(net, "scale") and not hasattr(net, "block1")
+    net.block1, net.scale = nn.ReLU(), 3
+    assert net(mg.tensor([[3.0, -1.0]])).tolist() == [[10, 1]] and list(net._modules) == ["block0", "block1"]
+
+
 def test_modules_can_be_pickled():
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     same_state(pickle.loads(pickle.dumps(model)), model)

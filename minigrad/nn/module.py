@@ -1,7 +1,8 @@
 """`Module`: layers as objects that know their parameters, buffers and parts."""
 
+import weakref
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 from ..autograd import RemovableHandle, Version, new
 from ..guard import explain
@@ -37,6 +38,38 @@ class Parameter(Tensor):
         return type(self)(self.detach().clone(), self.requires_grad)
 
 
+class Registry(dict):
+    """Parts of a module by name, which are its attributes as well: what is written or deleted here is so there.
+
+    It knows the module by a weak reference, so that modules are freed as soon as nobody holds them.
+    """
+
+    __slots__ = ("module",)
+
+    def __init__(self, module, parts=()):
+        super().__init__(parts)
+        self.module = weakref.ref(module)
+
+    def __setitem__(self, name, part):
+        super().__setitem__(name, part)
+        vars(self.module())[name] = part
+
+    def pop(self, name, *default):
+        if name in self:
+            vars(self.module()).pop(name, None)
+        return super().pop(name, *default)
+
+    __delitem__, update, setdefault = pop, MutableMapping.update, MutableMapping.setdefault  # by way of the above
+
+    def __reduce__(self):
+        """Saved as a plain dict: the module that is loaded makes it a registry again."""
+        return dict, (dict(self),)
+
+
+REGISTRIES = "_parameters", "_buffers", "_modules"
+HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
+
+
 class Module:
     """A layer or a model: parameters, buffers and submodules under the names they were assigned to.
 
@@ -45,10 +78,20 @@ class Module:
     """
 
     def __init__(self):
-        self.__dict__.update(
-            training=True, _parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set(),
-            _forward_pre_hooks={}, _forward_hooks={}, _backward_pre_hooks={}, _backward_hooks={},
-        )  # fmt: skip
+        attributes = self.__dict__
+        attributes.update(training=True, _non_persistent_buffers_set=set())
+        attributes.update((name, Registry(self)) for name in REGISTRIES)
+        attributes.update((name, {}) for name in HOOKS)
+
+    def __setstate__(self, state):
+        """Take the attributes that a pickle or a copy has; the registries become this module's."""
+        self.__dict__.update((k, Registry(self, value) if k in REGISTRIES else value) for k, value in state.items())
+
+    def __copy__(self):
+        """A module with the same parts and hooks in registries of its own: what one is given later, the other is not."""
+        own, copied = (*HOOKS, "_non_persistent_buffers_set"), object.__new__(type(self))
+        copied.__setstate__({name: value.copy() if name in own else value for name, value in vars(self).items()})
+        return copied
 
     def forward(self, *args, **kwargs):
         """What the layer computes; a subclass defines it, a call of the module runs it between the hooks."""
@@ -84,8 +127,8 @@ class Module:
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name):
-        self._register(None, name, None)
         object.__delattr__(self, name)
+        self._register(None, name, None)
 
     def _register(self, registry, name, value):
         """List a part in one registry (or in none) and in no other; one that was there keeps its place."""
@@ -115,7 +158,6 @@ class Module:
         if value is not None and not isinstance(value, accepted):
             raise TypeError(f"{name}: {type(value).__name__} is not a {accepted.__name__}: a {role} must be one, or None")
         self._register(registry, name, value)
-        self.__dict__[name] = value
 
     def register_parameter(self, name, param):
         """Register a Parameter, or None for one that this layer could have."""
