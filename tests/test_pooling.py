@@ -102,6 +102,24 @@ def test_any_size_is_that_of_torch(sizes, mode, align_corners, as_factor, n):
     assert_same(derivatives(mg, *case), derivatives(torch, *case))
 
 
+@given(st.integers(1, 3), st.integers(1, 9), st.floats(0.5, 3.5).map(lambda factor: round(factor, 1)))
+def test_any_factor_of_the_nearest_is_that_of_torch(dims, n, factor):
+    torch = pytest.importorskip("torch")
+    assume(int(n * factor))
+    x, factors = numbers(2, 1, *(2,) * (dims - 1), n), (1.0,) * (dims - 1) + (factor,)
+    ours, theirs = (m.nn.functional.interpolate(m.tensor(x), scale_factor=factors) for m in (mg, torch))
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())  # torch's gradients are at times not those of its values
+
+
+def test_a_factor_counts_where_the_size_stays_or_doubles_but_for_images():
+    def enlarged(factor, dims):
+        x = mg.tensor([0.0, 1.0]).reshape(*(1,) * (dims + 1), 2)
+        return F.interpolate(x, scale_factor=(1.0,) * (dims - 1) + (factor,)).flatten().tolist()
+
+    assert enlarged(2.3, 1) == enlarged(2.3, 3) == [0, 0, 0, 1] and enlarged(2.3, 2) == [0, 0, 1, 1]
+    assert enlarged(1.2, 1) == enlarged(1.2, 3) == [0, 0] and enlarged(1.2, 2) == [0, 1]
+
+
 @settings(max_examples=60)
 @given(
     st.tuples(*[st.integers(-2, 3)] * 4), st.sampled_from(["constant", "reflect", "replicate", "circular"]),

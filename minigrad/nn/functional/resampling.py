@@ -44,10 +44,12 @@ def interpolate(
     if not shape[1]:
         raise RuntimeError(f"interpolate: Non-empty data tensor expected but got a tensor with sizes {list(shape)}")
     dtype = input.array.dtype
+    if mode == "nearest" and len(space) == 2:  # torch looks at the sizes of images before it looks at factors
+        factors = [None if m in (n, 2 * n) else factor for n, m, factor in zip(space, size, factors)]
     for dim, (n, m, factor) in enumerate(zip(space, size, factors), 2):
-        if m == n:
+        if m == n and (factor is None or mode != "nearest"):
             continue
-        scale = n / m if factor is None or m == 2 * n and mode == "nearest" else 1 / factor
+        scale = n / m if factor is None else 1 / factor
         if mode == "nearest":
             input = pick(input, nearest(n, m, scale, dtype), dim)
         else:
