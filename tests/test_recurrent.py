@@ -145,14 +145,18 @@ def test_dropout_acts_in_training_only():
 # ----------------------------------------------------------------------------------------------------- errors
 
 
-def states(m, layer, *shape):
-    return (m.zeros(*shape), m.zeros(*shape)) if "LSTM" in layer else m.zeros(*shape)
+def states(m, layer, *shape, dtype=None):
+    zeros = m.zeros(*shape, dtype=dtype)
+    return (zeros, m.zeros(*shape)) if "LSTM" in layer else zeros
 
 
 ERRORS = {
     "dimensions": lambda m, layer: getattr(m.nn, layer)(3, 4)(m.zeros(2, 2, 2, 3)),
     "features": lambda m, layer: getattr(m.nn, layer)(3, 4)(m.zeros(5, 4)),
     "states": lambda m, layer: getattr(m.nn, layer)(3, 4)(m.zeros(2, 3), states(m, layer, 2, 5)),
+    "states of another dtype": lambda m, layer: getattr(m.nn, layer)(3, 4)(
+        m.zeros(2, 3), states(m, layer, *(2 if "Cell" in layer else 1, 4), dtype=m.float64)
+    ),
 }
 LAYER_ERRORS = {
     "dtype": lambda m, layer: getattr(m.nn, layer)(3, 4)(m.zeros(5, 2, 3, dtype=m.float64)),
@@ -180,6 +184,12 @@ def test_errors_are_of_torchs_types(layer):
             import torch
 
             assert caught.type is error_of(call, torch, layer)
+
+
+@pytest.mark.parametrize("layer", ["RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"])
+def test_states_of_another_dtype_are_named(layer):
+    with pytest.raises(RuntimeError, match=layer + r": hidden.* must have the same dtype, but got float64 and float32"):
+        ERRORS["states of another dtype"](mg, layer)
 
 
 def test_what_is_not_supported_is_an_error():

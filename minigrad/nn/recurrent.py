@@ -72,6 +72,11 @@ class Recurrent(Module):
         for name, state in zip(self.states, hx):
             if state.shape != size:
                 raise RuntimeError(f"{type(self).__name__}: Expected {name} size {size}, got {list(state.shape)}")
+            if state.dtype != input.dtype:
+                raise RuntimeError(
+                    f"{type(self).__name__}: {name} and input must have the same dtype, but got {state.dtype} and "
+                    f"{input.dtype}"
+                )
         return hx
 
 
