@@ -359,6 +359,7 @@ ERRORS = {
     "cross_entropy int32": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.tensor([0, 1, 1], dtype=m.int32)),
     "cross_entropy float shape": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.zeros(3)),
     "cross_entropy of integers": lambda m, F: F.cross_entropy(m.zeros(3, 4).long(), m.tensor([0, 1, 1])),
+    "cross_entropy ignored class": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.zeros(3, 4), ignore_index=0),
     "cross_entropy weight": lambda m, F: F.cross_entropy(m.zeros(3, 4), m.tensor([0, 1, 1]), m.zeros(3)),
     "cross_entropy weight dtype": lambda m, F: F.cross_entropy(
         m.zeros(3, 4), m.tensor([0, 1, 1]), m.zeros(4).double()

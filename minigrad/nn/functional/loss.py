@@ -122,6 +122,10 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     if y.dtype.kind != "f" or y.shape != x.shape or x.ndim == 0:
         y = indices(x, y, ignore_index, "cross_entropy")
         return negative_likelihood(log_p, *y, weight, reduction, label_smoothing, "cross_entropy")
+    if ignore_index >= 0:
+        raise RuntimeError(
+            f"cross_entropy: ignore_index is not supported for floating point target, got ignore_index={ignore_index}"
+        )
     target = target * (1 - label_smoothing) + label_smoothing / x.shape[dim]
     losses = log_p * target
     if weight is not None:
