@@ -4,13 +4,27 @@ Inside, a function asks its arguments for their `.array` and checks nothing. Tha
 is noticed here, at the door, so that the functions stay short and what goes well costs no more than a call.
 """
 
+import contextlib
 import functools
+import os
+import sys
 import types
+import warnings
 
 from .autograd import Variable
 from .backend import kind_of
 
 INSIDE = ("array", "current_node", "dtype")  # what the functions ask of a Tensor
+
+FILES = os.path.dirname(__file__) + os.sep, contextlib.__file__  # of the library, and of what decorates its functions
+
+
+def warn(text):
+    """A UserWarning at the line that called the library, however many of its functions lie in between."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(FILES):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level)
 
 
 def explain(error, operation):

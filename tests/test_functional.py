@@ -17,6 +17,7 @@ from parity import assert_same, derivatives, error_of, numbers, stored_results
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad import nn
 from minigrad.autograd import parameters_of
 from minigrad.nn.functional import activation
 from minigrad.ops.elementwise import relu_vjp
@@ -334,6 +335,23 @@ def test_warnings_of_torch():
         assert (F.softmax(x) == F.softmax(x, 1)).all()
     with pytest.warns(UserWarning, match="deprecated"):
         F.dropout2d(x)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.mse_loss(x, mg.zeros(3)), lambda x: nn.L1Loss()(x, mg.zeros(3)), lambda x: F.kl_div(x, x),
+        lambda x: nn.KLDivLoss()(x, x), F.softmax, F.softmin, nn.LogSoftmax(), nn.Sequential(nn.Sequential(nn.Softmax())),
+        F.dropout2d, nn.Dropout2d(), nn.InstanceNorm1d(5), nn.Sequential(nn.InstanceNorm1d(5)),
+        lambda x: nn.init.kaiming_uniform_(x[:0]), lambda x: nn.init.kaiming_normal_(x[:0]),
+        lambda x: nn.init.trunc_normal_(x, mean=9.0), lambda x: nn.GRU(3, 4, dropout=0.5),
+        lambda x: mg.optim.SGD([x, x]), lambda x: mg.optim.Adam([x, x]),
+    ],
+)  # fmt: skip
+def test_warnings_point_at_the_line_that_called_the_library(call):
+    with pytest.warns(UserWarning) as caught:
+        call(mg.zeros(2, 3))
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 # ----------------------------------------------------------------------------------------------------- errors

@@ -1,9 +1,8 @@
 """Full backward hooks of a Module: functions between the gradients of its outputs and of its inputs."""
 
-import warnings
-
 from ..autograd import Variable, mode, primitive, wrap
 from ..backend import xp
+from ..guard import warn
 
 
 class Crossing:
@@ -100,10 +99,9 @@ class BackwardHooks:
     def watch_outputs(self, output):
         """The output to return from the module."""
         if not isinstance(output, (Variable, tuple)):
-            warnings.warn(
+            warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
-                f"received {type(output)}",
-                stacklevel=4,
+                f"received {type(output)}"
             )
             return output
         outputs, _ = self.watch(output if isinstance(output, tuple) else (output,), self.at_outputs)

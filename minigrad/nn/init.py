@@ -1,12 +1,11 @@
 """Starting values for parameters, from PyTorch's random stream; each function fills and returns a tensor."""
 
 import math
-import warnings
 
 from ..autograd import no_grad, wrap
 from ..backend import xp
 from ..creation import empty_like, randn, randperm
-from ..guard import guarded
+from ..guard import guarded, warn
 from ..ops.elementwise import where
 
 PLAIN = "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid"
@@ -120,7 +119,7 @@ def nothing_to_draw(tensor):
     """Whether a tensor has no elements, of which it warns."""
     empty = 0 in tensor.array.shape
     if empty:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        warn("Initializing zero-element tensors is a no-op")
     return empty
 
 
@@ -168,11 +167,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     density.
     """
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
-            "incorrect.",
-            stacklevel=2,
-        )
+        warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.")
     share = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     if share > 0.3:
         tensor.normal_(mean, std, generator=generator)

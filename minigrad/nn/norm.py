@@ -1,9 +1,9 @@
 """Normalisation layers."""
 
 import operator
-import warnings
 
 from ..creation import empty, ones, tensor, zeros
+from ..guard import warn
 from . import functional as F
 from . import init
 from .module import Module, Parameter
@@ -136,7 +136,7 @@ class InstanceNorm(BatchNorm):
             text = f"{type(self).__name__}: expected num_features={self.num_features} channels, got {channels}"
             if self.affine:
                 raise ValueError(text)
-            warnings.warn(f"{text}; num_features is not used because affine=False", stacklevel=4)
+            warn(f"{text}; num_features is not used because affine=False")
         mean, momentum = self.running_mean, 0.0 if self.momentum is None else self.momentum
         return F.instance_norm(
             input,

@@ -1,11 +1,11 @@
 """Recurrent layers: RNN, LSTM and GRU over whole sequences, and their cells for one step."""
 
 import math
-import warnings
 
 from ..autograd import wrap
 from ..backend import xp
 from ..creation import empty
+from ..guard import warn
 from ..ops.join import cat, stack
 from ..ops.shape import transpose, unsqueeze
 from . import functional as F
@@ -127,10 +127,9 @@ class Sequence(Recurrent):
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(f"dropout should be a number in range [0, 1], got {dropout}")
         if dropout and num_layers == 1:
-            warnings.warn(
+            warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
-                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
-                stacklevel=3,
+                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}"
             )
         self.num_layers, self.batch_first = num_layers, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional

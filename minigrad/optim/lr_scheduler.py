@@ -7,11 +7,11 @@ several of them can act on one optimiser and a change made by hand lasts.
 
 import math
 import types
-import warnings
 from bisect import bisect_right
 from collections import Counter
 
 from .. import states
+from ..guard import warn
 from .optimizer import Optimizer
 
 
@@ -53,9 +53,9 @@ class LRScheduler:
     def step(self):
         """Go on to the next epoch."""
         if self._step_count == 1 and not getattr(self.optimizer, "stepped", True):
-            warnings.warn(
+            warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`: in this order the first "
-                "learning rate of the schedule is skipped. Call them in the opposite order.", stacklevel=2
+                "learning rate of the schedule is skipped. Call them in the opposite order."
             )  # fmt: skip
         self._step_count += 1
         self.last_epoch += 1

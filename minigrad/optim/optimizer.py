@@ -1,12 +1,12 @@
 """What all optimisers share: parameters in groups, a state for each parameter, and the loop over both."""
 
-import warnings
 from collections import defaultdict
 from copy import deepcopy
 
 from .. import states
 from ..autograd import Variable, changed, enable_grad, wrap
 from ..backend import NUMBERS, constant, xp
+from ..guard import warn
 
 
 class Optimizer:
@@ -60,7 +60,7 @@ class Optimizer:
             if p in known:
                 raise ValueError("some parameters appear in more than one parameter group")
         if len(set(params)) < len(params):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)
+            warn("optimizer contains a parameter group with duplicate parameters")
         self.param_groups.append({**self.defaults, **param_group, "params": params})
         if names:
             self.param_groups[-1]["param_names"] = names

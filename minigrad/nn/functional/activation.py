@@ -6,10 +6,10 @@ terms do what `where` would: on random masks, NumPy's `where` is ten times slowe
 
 import functools
 import math
-import warnings
 
 from ...autograd import Variable, primitive
 from ...backend import Array, constant, kind_of, on_gpu, xp
+from ...guard import warn
 from ...kernels import fused
 from ...ops import reduce
 from ...ops.elementwise import abs, copied, exp, sigmoid, square, tanh
@@ -352,11 +352,7 @@ def implicit_dim(input, dim, operation):
     """The dimension that torch takes, with a warning, where none is given."""
     if dim is not None:
         return dim
-    warnings.warn(
-        f"Implicit dimension choice for {operation} has been deprecated. Change the call to include dim=X as "
-        "an argument.",
-        stacklevel=3,
-    )
+    warn(f"Implicit dimension choice for {operation} has been deprecated. Change the call to include dim=X as an argument.")
     return 0 if input.array.ndim in (0, 1, 3) else 1
 
 

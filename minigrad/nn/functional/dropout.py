@@ -1,10 +1,9 @@
 """Dropout: random zeros in training, drawn as torch draws them on the CPU, or on the GPU by `cuda.draw_on_device`."""
 
-import warnings
-
 from ... import random
 from ...autograd import wrap
 from ...backend import asarray
+from ...guard import warn
 from ...ops.inplace import store
 from ...ops.layout import arranged, images_last
 from .activation import floating
@@ -75,9 +74,5 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
         raise RuntimeError(f"dropout2d: Feature dropout requires at least 2 dimensions in the input, got {ndim}")
     if ndim != 4:
         instead = "dropout1d, which treats it as (N, C, L)," if ndim == 3 else "dropout"
-        warnings.warn(
-            f"dropout2d: Received a {ndim}-D input to dropout2d, which is deprecated. Please use {instead} "
-            "instead.",
-            stacklevel=2,
-        )
+        warn(f"dropout2d: Received a {ndim}-D input to dropout2d, which is deprecated. Please use {instead} instead.")
     return channel_dropout("dropout2d", input, p, training, inplace)

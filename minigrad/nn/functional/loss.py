@@ -2,10 +2,10 @@
 
 import functools
 import math
-import warnings
 
 from ...autograd import Variable, primitive, relying, wrap
 from ...backend import Fault, constant, item, kind_of, on_gpu, within, xp
+from ...guard import warn
 from ...kernels import ENABLED, fusible
 from ...ops.cross_entropy import cross_entropy_, cross_entropy_on_device
 from ...ops.elementwise import abs, clamp_, exp, log, log1p, masked_fill, sigmoid, square
@@ -36,11 +36,10 @@ def difference(input, target, operation):
         if not isinstance(x, Variable):
             raise TypeError(f"{operation}(): expected {name} to be a Tensor, got {kind_of(x)}")
     if input.array.shape != target.array.shape:
-        warnings.warn(
+        warn(
             f"{operation}: Using a target size ({target.shape}) that is different to the input size "
             f"({input.shape}). This will likely lead to incorrect results due to broadcasting. Please ensure "
-            "they have the same size.",
-            stacklevel=3,
+            "they have the same size."
         )
     return floating(input - target, operation)
 
@@ -269,9 +268,8 @@ def kl_div(input, target, *, reduction="mean", log_target=False):
     if reduction == "batchmean":
         return sum(losses) / input.array.shape[0] if input.array.ndim else sum(losses)
     if reduction == "mean":
-        warnings.warn(
+        warn(
             "kl_div: reduction 'mean' divides the total loss by both the batch size and the support size; "
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
-            stacklevel=2,
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
         )
     return reduced(losses, reduction, "kl_div")
