@@ -658,7 +658,7 @@ def test_module_list_is_a_list(changes):
         if change == "append":
             ours.append(module)
             expected.append(module)
-        elif change == "insert" and abs(i) <= len(expected):
+        elif change == "insert":
             ours.insert(i, module)
             expected.insert(i, module)
         elif change == "pop" and inside:
@@ -712,6 +712,7 @@ def test_parameter_containers():
     assert list(nn.ParameterDict(OrderedDict(z=a, y=b))) == ["z", "y"]
     named["x"] = b
     assert named.pop("y").shape == (1,) and list(named.state_dict()) == ["z", "x"]
+    assert named.setdefault("z", c) is a and isinstance(named.setdefault("u", mg.ones(1)), nn.Parameter)
     for wrong, error in (
         (lambda: values[4], IndexError), (lambda: values.extend(mg.ones(2)), TypeError),
         (lambda: values.append(3), TypeError),
@@ -719,6 +720,39 @@ def test_parameter_containers():
     ):  # fmt: skip
         with pytest.raises(error):
             wrong()
+
+
+def as_a_dict(m):
+    """Names, in their order, after all that a dict of parameters can do, and whether parameters are shared."""
+    a, b, c, d = (m.nn.Parameter(m.ones(1)) for _ in range(4))
+    named = m.nn.ParameterDict()
+    named.update({"z": a, "y": b})
+    seen = [list(named), list(reversed(named))]
+    named.update([("x", c), ("a", d)])
+    named.update(m.nn.ParameterDict(OrderedDict(w=a, v=b)))
+    twin = named.copy()
+    seen += [list(twin), twin["a"] is d, named.popitem()[0], list(named), list(twin)]
+    joined = named | {"s": a, "r": b}
+    named |= {"q": a, "p": b}
+    seen += [type(joined) is m.nn.ParameterDict, list(joined), list(named), list({"o": a} | named), list(named | twin)]
+    new = named.fromkeys(["n", "m"], c)
+    seen += [list(new), new["n"] is new["m"] is c]
+    new.clear()
+    return [*seen, len(new), error_of(new.popitem)]
+
+
+def test_a_parameter_dict_is_a_dict():
+    known = ["y", "z", "x", "a", "w"]
+    expected = [["y", "z"], ["z", "y"], [*known, "v"], True, "v", known, [*known, "v"]]
+    expected += [True, [*known, "r", "s"], [*known, "p", "q"], ["o", *known, "p", "q"], [*known, "p", "q", "v"]]
+    assert as_a_dict(mg) == [*expected, ["n", "m"], True, 0, KeyError]
+
+
+@pytest.mark.skipif(not has_torch, reason="torch is not installed")
+def test_a_parameter_dict_is_that_of_torch():
+    import torch
+
+    assert as_a_dict(mg) == as_a_dict(torch)
 
 
 # ----------------------------------------------------------------------------------------------------- layers

@@ -67,9 +67,7 @@ class Numbered(Module):
         return self
 
     def insert(self, index, module):
-        """Add a module before the one at `index`; returns the container."""
-        if not -len(self) <= index <= len(self):
-            raise IndexError(f"Index out of range: {index} for a {type(self).__name__} of {len(self)}")
+        """Add a module before the one at `index`, at an end where none is there; returns the container."""
         modules = list(self)
         modules.insert(index, module)
         self.renumber(modules)
@@ -102,6 +100,12 @@ class Sequential(Numbered):
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
         return super().__getitem__(index)
+
+    def insert(self, index, module):
+        """Add a module before the one at `index`, an IndexError where that is out of range; returns the container."""
+        if not -len(self) <= index <= len(self):
+            raise IndexError(f"Index out of range: {index} for a {type(self).__name__} of {len(self)}")
+        return super().insert(index, module)
 
     def __add__(self, other):
         self.check_sequential(other)
@@ -162,6 +166,15 @@ class Named(Module, MutableMapping):
     def __delitem__(self, key):
         self[key]  # a KeyError where there is none
         delattr(self, key)
+
+    def __reversed__(self):
+        return reversed(list(self))
+
+    def popitem(self):
+        """Remove the last part and return (its name, the part); KeyError where there is none."""
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise KeyError(f"popitem(): the {type(self).__name__} is empty")
 
 
 class ModuleDict(Named):
@@ -239,8 +252,6 @@ class ParameterDict(Named):
     """A dict of parameters, by names; Tensors become Parameters, a plain dict is taken in sorted order."""
 
     def __init__(self, parameters=None):
-        if isinstance(parameters, Mapping) and not isinstance(parameters, (OrderedDict, ParameterDict)):
-            parameters = OrderedDict(sorted(parameters.items()))
         super().__init__(parameters)
 
     def __getitem__(self, key):
@@ -254,6 +265,39 @@ class ParameterDict(Named):
 
     def __iter__(self):
         return iter(self._parameters)
+
+    def __or__(self, other):
+        both = self.copy()
+        both.update(other)
+        return both
+
+    def __ror__(self, other):
+        return other.copy() | dict(self)
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
+    def update(self, parameters):
+        """Take in parameters from a mapping or from (name, parameter) pairs; returns None, as a dict does."""
+        if isinstance(parameters, Mapping) and not isinstance(parameters, (OrderedDict, ParameterDict)):
+            parameters = sorted(parameters.items())
+        super().update(parameters)
+
+    def setdefault(self, key, default=None):
+        """The parameter of that name, which is made of `default` where there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def copy(self):
+        """A dict of its own with the same parameters."""
+        return ParameterDict(self)
+
+    @staticmethod
+    def fromkeys(keys, default=None):
+        """A new dict with one parameter, or Tensor to make parameters of, under each of the names."""
+        return ParameterDict((key, default) for key in keys)
 
     def extra_repr(self):
         return "\n".join(f"  ({key}): {described(value)}" for key, value in self.items())
