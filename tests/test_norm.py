@@ -497,6 +497,13 @@ def test_fold_refuses_another_number_of_features():
         nn.fold_batchnorm(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(4)))
 
 
+def test_fold_sees_by_inputs_that_a_norm_has_other_channels_than_the_outputs_before_it():
+    model, x = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)), mg.randn(50, 5, 4) * 3 + 1
+    model(x)
+    with pytest.raises(RuntimeError, match="expected equal results, but they differ"):
+        nn.fold_batchnorm(model, x)
+
+
 def test_fold_without_norms_is_a_copy():
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     folded = nn.fold_batchnorm(model)

@@ -25,7 +25,8 @@ def fold_batchnorm(model, *inputs):
     (W x + b - mean) / std * weight + bias is W' x + b' with other numbers; Identity takes the place of the
     norm. Within Sequentials it is known which layer comes before. For a model with a forward of its own,
     `inputs` to call it with show that, and its results are compared. RuntimeError where a norm cannot be
-    folded or results differ.
+    folded or results differ. Without `inputs`, a Linear before a norm is taken to get (N, features): of
+    (N, C, features) the norm's channels are C, not the Linear's outputs, and only `inputs` can show that.
     """
     folded = copy.deepcopy(model).eval()
     if inputs:
