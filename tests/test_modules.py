@@ -311,6 +311,46 @@ def test_state_dict_shares_memory_and_load_copies():
     assert other.scale.dtype == mg.float32
 
 
+class Counting(nn.Linear):
+    """A layer whose state is more than tensors."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x)
+
+    def get_extra_state(self):
+        return {"calls": self.calls}
+
+    def set_extra_state(self, state):
+        self.calls = state["calls"]
+
+
+def test_extra_state_is_saved_and_loaded(tmp_path):
+    net = nn.Sequential(Counting(2, 2, bias=False), nn.ReLU(), nn.Sequential(Counting(2, 2)))
+    net(mg.ones(1, 2))
+    state = net.state_dict()
+    assert list(state) == ["0.weight", "0._extra_state", "2.0.weight", "2.0.bias", "2.0._extra_state"]
+    mg.save(state, tmp_path / "state.pt")
+    other = copy.deepcopy(net)
+    other[0].calls = other[2][0].calls = 7
+    assert repr(other.load_state_dict(mg.load(tmp_path / "state.pt"))) == "<All keys matched successfully>"
+    assert (other[0].calls, other[2][0].calls) == (1, 1)
+    assert net[0].state_dict(prefix="p.", keep_vars=True)["p._extra_state"] == {"calls": 1}
+    for change, message in (
+        (lambda s: s.pop("2.0._extra_state"), "Missing key.* \"2.0._extra_state\""),
+        (lambda s: s.update({"1._extra_state": 3}), "Unexpected key.* \"1._extra_state\""),
+    ):
+        wrong = dict(state, **{"0._extra_state": {"calls": 9}})
+        change(wrong)
+        with pytest.raises(RuntimeError, match=message):
+            other.load_state_dict(wrong)
+        assert other[0].calls == 1
+    other.load_state_dict(wrong, strict=False)
+    assert other[0].calls == 9
+
+
 def test_load_state_dict_refuses_what_does_not_fit():
     net = Net()
     before = {name: value.numpy().copy() for name, value in net.state_dict().items()}

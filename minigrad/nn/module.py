@@ -396,18 +396,31 @@ class Module:
     # -------------------------------------------------------------------------------------------------- state
 
     def _named_state(self):
-        """(name, tensor) of what `state_dict` saves, module by module: parameters, then buffers."""
+        """(name, tensor) of what `state_dict` saves, module by module: parameters, then buffers.
+
+        After them, ("..._extra_state", module) of a module with more state than tensors.
+        """
         for path, module in self.named_modules(remove_duplicate=False):
+            start = f"{path}." if path else ""
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
                 if tensor is not None and name not in module._non_persistent_buffers_set:
-                    yield f"{path}.{name}" if path else name, tensor
+                    yield start + name, tensor
+            if hasattr(module, "get_extra_state") or hasattr(module, "set_extra_state"):
+                yield f"{start}_extra_state", module
 
     def state_dict(self, *, prefix="", keep_vars=False):
         """{name: tensor} of all parameters and persistent buffers.
 
-        The tensors share memory with the module; with `keep_vars` they are the parameters themselves.
+        The tensors share memory with the module; with `keep_vars` they are the parameters themselves. A module that
+        has more to save defines `get_extra_state()` and `set_extra_state(state)`, and its name here is `_extra_state`.
         """
-        return {prefix + name: tensor if keep_vars else tensor.detach() for name, tensor in self._named_state()}
+        state = {}
+        for name, part in self._named_state():
+            if isinstance(part, Module):
+                state[prefix + name] = part.get_extra_state()
+            else:
+                state[prefix + name] = part if keep_vars else part.detach()
+        return state
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy the values of a `state_dict` into this module; nothing is changed if anything does not fit.
@@ -423,6 +436,7 @@ class Module:
         for what, names in (("Missing", missing), ("Unexpected", unexpected)):
             if strict and names:
                 problems.append(f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". ")
+        modules = {name: own.pop(name) for name, part in list(own.items()) if isinstance(part, Module)}
         for name, tensor in own.items():
             value = state_dict.get(name, tensor)
             if not isinstance(value, Tensor):
@@ -437,6 +451,9 @@ class Module:
         for name, tensor in own.items():
             if name in state_dict:
                 tensor.detach().copy_(state_dict[name].detach())
+        for name, module in modules.items():
+            if name in state_dict:
+                module.set_extra_state(state_dict[name])
         return IncompatibleKeys(missing, unexpected)
 
     # --------------------------------------------------------------------------------------------------- text
