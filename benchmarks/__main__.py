@@ -1,5 +1,7 @@
 """`python -m benchmarks`: training steps of minigrad, PyTorch, hand-written NumPy and others, side by side.
 
+A bracket behind a ratio, as in 0.70 (<= 0.60), is what minigrad aims for.
+
 `python -m benchmarks compare OLD NEW` shows what changed between two reports written with --json, and
 `python -m benchmarks scaling` how steps grow with width, batch and depth.
 """

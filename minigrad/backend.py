@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 
 # what to install where a package is missing, by the CUDA version that the driver speaks
-CUPY_EXTRAS = "minigrad[cuda12] (package cupy-cuda12x) or minigrad[cuda13] (package cupy-cuda13x)"
+CUPY_PACKAGES = "cupy-cuda12x or cupy-cuda13x (the extras cuda12 and cuda13)"
 
 
 def use(name):
@@ -31,10 +31,10 @@ def use(name):
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
-        raise ImportError(f"MINIGRAD_BACKEND=cupy: CuPy is not installed; install {CUPY_EXTRAS}") from error
+        raise ImportError(f"MINIGRAD_BACKEND=cupy: CuPy is not installed; install {CUPY_PACKAGES}") from error
     if not cupy.is_available():
         raise RuntimeError("MINIGRAD_BACKEND=cupy: CuPy is installed but finds no CUDA GPU; check the NVIDIA driver, "
-                           f"and that the package fits its CUDA version: {CUPY_EXTRAS}")  # fmt: skip
+                           f"and that the package fits its CUDA version: {CUPY_PACKAGES}")  # fmt: skip
     return cupy
 
 

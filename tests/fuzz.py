@@ -1,6 +1,6 @@
 """Input chosen by coverage, for the targets of reliability/fuzz.py: `python -m tests.fuzz`, with the options of libFuzzer.
 
-Needs atheris (`pip install minigrad[dev]`). Without `-runs=` or `-max_total_time=` it goes on until an input fails, which it
+Needs atheris (`pip install -e '.[dev]'`). Without `-runs=` or `-max_total_time=` it goes on until an input fails, which it
 writes to a file; given as an argument, the file alone is run.
 """
 

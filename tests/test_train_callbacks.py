@@ -516,6 +516,16 @@ def test_the_finder_grows_the_rate_and_stops_when_the_loss_diverges():
     assert len(finder.rates) == 20 and finder.rates[-1] == pytest.approx(1.0)
 
 
+def test_the_suggestion_lies_before_the_lowest_loss():
+    """What diverges may fall back more steeply than it ever learned."""
+    finder = LRFinder(smooth=0.0)
+    finder.losses = [3.0 - 0.1 * i for i in range(20)] + [4.0, 6.0, 6.0, 3.0, 2.0, 3.0, 8.0]
+    finder.rates = [0.001 * 1.3**i for i in range(len(finder.losses))]
+    assert finder.rates[2] <= finder.suggestion <= finder.rates[19]
+    assert finder.plot().axes[0].get_ylim()[1] < 6
+
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_suggestion_withstands_noise(seed):
     learner = problem(samples=600, batch_size=32, validation=False)

@@ -192,7 +192,7 @@ def lesson(page, folder, seconds, quick):
 def tests(page, folder, seconds, quick):
     """The tests, as many as there is time for."""
     if not all(map(find_spec, ("pytest", "xdist", "hypothesis"))):
-        page.fact("tests under CuPy", "skipped: pip install 'minigrad[test]'", True)
+        page.fact("tests under CuPy", "skipped: pip install -e '.[test]'", True)
         return
     files = [ROOT / "tests" / "test_backend.py"] if quick else sorted((ROOT / "tests").glob("test_*.py"))
     workers = 1 if quick else WORKERS

@@ -197,7 +197,7 @@ def mpi():
         if started == 1:
             return None
         missing = "mpi4py is not installed" if isinstance(error, ImportError) else "mpi4py finds no MPI library"
-        install = "minigrad[mpi]" if isinstance(error, ImportError) else "one, such as the package mpich"
+        install = "mpi4py (the extra mpi)" if isinstance(error, ImportError) else "one, such as the package mpich"
         raise ImportError(f"DataParallel: {missing}, but {started} processes were started; install {install}") from error
     if MPI.COMM_WORLD.size == 1 and started > 1:
         raise RuntimeError(

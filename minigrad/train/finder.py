@@ -16,7 +16,8 @@ class LRFinder(Callback):
     `smooth`: how much of a running mean of the loss each step keeps.
 
     `rates`, `losses`: of every step. `suggestion`: the rate at which the loss falls most steeply over the logarithm of the
-    rate, by lines of least squares through a fifth of the losses each; None where it never falls.
+    rate on the way to its lowest running mean, by lines of least squares through a fifth of the losses each; None where it
+    never falls.
     Source: Smith, Cyclical learning rates for training neural networks, 2017.
     """
 
@@ -82,9 +83,10 @@ class LRFinder(Callback):
     @property
     def suggestion(self):
         rates, losses = self.rates, [loss for loss in self.losses if math.isfinite(loss)]
-        reach = max(1, len(losses) // 10)
+        reach, means = max(1, len(losses) // 10), smoothed(losses, self.smooth)
+        lowest = means.index(min(means)) if means else 0  # behind it, training falls apart, and may fall back
         best, steepest = None, -1e-9 * max(map(abs, losses), default=0.0)  # more than rounding
-        for i in range(reach, len(losses) - reach):
+        for i in range(reach, min(len(losses) - reach, lowest + 1)):
             window = range(-reach, reach + 1)
             slope = sum(k * losses[i + k] for k in window) / sum(k * k for k in window)
             if slope < steepest:
@@ -106,6 +108,7 @@ class LRFinder(Callback):
         if self.suggestion is not None:
             ax.axvline(self.suggestion, color=VERMILLION, linestyle="--", label=f"suggestion {self.suggestion:.2g}")
         low, high = min(losses), max(losses)
+        high = min(high, max(1.5 * losses[0], low + (losses[0] - low) / 0.8))  # or divergence leaves nothing of the dip
         if high > low:
             ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         ax.legend(frameon=False)
