@@ -143,7 +143,7 @@ class Node:
         self.rule = rule
         self.parents = parents  # a node for each input, None where no gradient is wanted
         self.kept = kept  # (output, *inputs, shape, *extras), None for a tensor that no vjp names
-        self.versions = versions  # of the tensors among them, in the same places; None for the others
+        self.versions = versions  # of the tensors among them, in the same places, None for the others; see also `relying`
         self.shape = shape  # of the output
         self.grad = None  # of a leaf, or where `retain_grad` asked for it
         self.hooks = None
@@ -182,16 +182,6 @@ class Version:
     changed = 0  # tick of the last change of the numbers
     rewired = 0  # tick of the last change that autograd recorded
     count = 0  # torch's `_version`
-
-
-class Versions:
-    """Those of some tensors, as one; see `relying`."""
-
-    def __init__(self, tensors):
-        self.all = [tensor.version for tensor in tensors]
-
-    changed = property(lambda self: max(version.changed for version in self.all))
-    count = property(lambda self: max(version.count for version in self.all))
 
 
 class Variable:
@@ -391,7 +381,7 @@ def relying(output, *tensors):
     """
     node = output.node
     if node is not None and tensors:
-        node.versions = (*node.versions, Versions(tensors))
+        node.versions = (*node.versions, tensors)
     return output
 
 
@@ -522,8 +512,9 @@ def what_is_kept(node, create_graph):
             "first backward. Specify retain_graph=True on the first to keep it."
         )
     if newest_change > node.number:
-        for version in node.versions:
-            if version is not None and version.changed > node.number:
+        alone = [version for version in node.versions if version.__class__ is Version]
+        for version in [*alone, *(x.version for some in node.versions if some.__class__ is tuple for x in some)]:
+            if version.changed > node.number:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
                     f"what {node.rule.name} kept for backward has changed since, it is at version {version.count} now"
