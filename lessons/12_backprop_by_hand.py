@@ -156,9 +156,10 @@ assert d_a[1].abs().max().item() == 0
 # ## 2. The forward pass in small pieces
 #
 # The data are those of lesson 10: three letters of a name, and the letter that comes next. So is the
-# network, with 200 hidden units. Two things are different at the start. Batch norm's gain and bias do not
-# begin at exactly 1 and 0, and the other biases are not zero. These are deliberately awkward values: with
-# a gain of 1, a line that forgets to multiply by the gain would still be right, and we would not notice.
+# network, with 200 hidden units. Only the start is different. Batch norm's gain and bias do not begin at
+# exactly 1 and 0, the other biases are a tenth of a normal number each, and so is `W2`, not a hundredth.
+# These are deliberately awkward values: with a gain of 1, a line that forgets to multiply by the gain would
+# still be right, and we would not notice.
 
 # %%
 words = datasets.names()
@@ -421,7 +422,7 @@ check(x=d_x, W1=d_W1, b1=d_b1, embedded=d_embedded, C=d_C)
 assert mg.allclose(d_C, at_once, atol=1e-7)
 
 # %% [markdown]
-# That is all of them. There is one oddity in the list: the gradient of `b1` is a thousand million times
+# That is all of them. There is one oddity in the list: the gradient of `b1` is about ten million times
 # smaller than those around it. Lesson 10 called `b1` useless, because batch norm subtracts whatever it
 # adds. Here is the proof; section 5 shows which term is responsible.
 #
@@ -786,6 +787,10 @@ _, engine_losses = train(by_engine, "engine", short)
 parameters, losses = train(by_hand, "by hand", steps)
 
 # %% [markdown]
+# A step by hand takes no less time than the engine's. The arithmetic is the same, and what the engine spends
+# on writing things down it saves on the way back: its rules work on bare arrays, while each of our lines
+# makes tensors and checks what it gets.
+#
 # Both runs saw the same examples, so step for step their losses should be the same: at the right as a
 # line and as dots, for the first hundred steps.
 
