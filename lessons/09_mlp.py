@@ -540,7 +540,8 @@ assert steps < FULL or runs["10, 200, looking back 5"][1] < tables[5][2]
 # %%
 test_loss = evaluate(Xte, Yte, best)
 print(f"test loss {test_loss:.4f}, dev loss {runs['10 coordinates, 200 units'][1]:.4f}")
-repeated = sum(word in set(train_words) for word in set(test_words)) / len(set(test_words))
+seen, unseen = set(train_words), set(test_words)
+repeated = len(seen & unseen) / len(unseen)
 print(f"{100 * repeated:.0f} % of the test names are in the train set as well")
 
 # %% [markdown]

@@ -260,13 +260,14 @@ def block_means(losses, blocks):
 
 
 def steps_until(losses, level, window=50):
-    """The first step at which the mean of the last `window` losses is below `level`."""
+    """The first step at which the mean of the last `window` losses is below `level`; None if there is none."""
     below = (s for s in range(window, len(losses) + 1) if sum(losses[s - window : s]) / window < level)
-    return next(below, len(losses))
+    return next(below, None)
 
 
 wasted = steps_until(losses["naive"], expected)
-print(f"steps until the average loss is below the {expected:.4f} of ignorance: {wasted}")
+never = f"not reached in {len(losses['naive'])} steps"
+print(f"steps until the average loss is below the {expected:.4f} of ignorance: {wasted or never}")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2))

@@ -370,8 +370,9 @@ axes[1].set(title="the whole run", xlabel="training step", ylim=(min(final[n][0]
 axes[0].legend(loc="upper right")
 axes[1].locator_params(axis="x", nbins=5)
 lesson.save(figure, "4_training")
-wasted = next((i for i in range(50, len(losses["naive"])) if sum(losses["naive"][i - 50 : i]) / 50 < expected), steps)
-print(f"the naive run needs {wasted} steps to come down to knowing nothing")
+run = losses["naive"]
+wasted = next((i for i in range(50, len(run) + 1) if sum(run[i - 50 : i]) / 50 < expected), None)
+print(f"steps until the naive run comes down to knowing nothing: {wasted or f'not reached in {len(run)} steps'}")
 
 # %% [markdown]
 # ## 5. Both languages in one table

@@ -507,7 +507,8 @@ models["larger tree"].eval()
 g = mg.Generator().manual_seed(lesson.seed)
 invented = [sample(models["larger tree"], g) for _ in range(20)]
 print("invented:", ", ".join(invented))
-print(f"{sum(name in set(words) for name in invented)} of them are in the list")
+known = set(words)
+print(f"{sum(name in known for name in invented)} of them are in the list")
 
 # %% [markdown]
 # ## 5. Twenty layers

@@ -408,7 +408,7 @@ losses, final = {}, {}
 
 
 def run(name, steps=steps, scale=1.0, **choices):
-    """Builds, trains and measures a model of names; `scale` multiplies the linear layers' weights."""
+    """Builds, trains and measures a model of names; `scale` multiplies the weights of the `nn.Linear`s."""
     mg.manual_seed(lesson.seed)
     model = Transformer(size, T, **choices)
     with mg.no_grad():
@@ -454,7 +454,8 @@ print(f"dev loss without {final['skips'][1]:.4f}, with layer norm {final['layer 
 # %% [markdown]
 # Nothing gained! That should not surprise readers of lesson 10. The library's layers start with weights of
 # a sensible size, four blocks are not many, and a good start needs no repair. What a norm is for shows when
-# the start is bad. Multiply the weights of all linear layers in the blocks by 3.
+# the start is bad. Multiply by 3 the weights of all linear layers in the blocks but the one that makes the
+# queries, keys and values.
 
 # %%
 short = max(1, steps // 5)
@@ -558,7 +559,8 @@ def generate(model, start, count, g, stop=None):
 g = mg.Generator().manual_seed(lesson.seed)
 names = [vocabulary.decode(generate(model, [0], T, g, stop=0)).strip(".") for _ in range(20)]
 print("invented:", ", ".join(names))
-print(f"{sum(name in set(words) for name in names)} of them are in the list")
+known = set(words)
+print(f"{sum(name in known for name in names)} of them are in the list")
 
 # %% [markdown]
 # ## 7. A text
