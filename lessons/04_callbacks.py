@@ -661,7 +661,7 @@ class FewBatches(library.Callback):
 trial = learner([FewBatches(3)])
 trial.fit(2)
 print(f"{trial.step} steps in 2 epochs")
-assert trial.step == 6
+assert trial.step == 2 * min(3, steps)
 
 # %% [markdown]
 # (It leaves out validation, too. To try that as well, the callback would have to cancel one *batch* after
@@ -997,7 +997,7 @@ for factor in (0.01, 0.1, 0.3, 1, 3, 10, 30):
     tried[factor] = (tested.metrics["validation_loss"], tested.metrics["validation_accuracy"])
     print(f"rate {factor * suggestion:7.4f} = {factor:>4} x suggestion: loss {tried[factor][0]:.4f}, ", end="")
     print(f"accuracy {tried[factor][1]:.4f}")
-assert tried[0.01][0] > tried[1][0]
+assert steps < FULL or lesson.seed != lesson.default_seed or tried[0.01][0] > tried[1][0]
 
 # %% [markdown]
 # The suggestion is on the careful side: for a single epoch three times as much is better still. But ten

@@ -7,11 +7,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+if not __package__:  # `python lessons`
+    sys.exit("the lessons are started with `python -m lessons`, in the folder that holds `lessons`")
+
 from . import cells
 from .files import write
-from .options import add_options, as_arguments, folder
+from .options import add_options, as_arguments, folder, positive
 
-NEEDED = "pip install 'minigrad[lessons]'"
+NEEDED = "pip install -e '.[lessons]'"
 
 
 def main(arguments=None):
@@ -20,7 +23,7 @@ def main(arguments=None):
     option = parser.add_argument
     option("names", nargs="*", metavar="LESSON", help="a number, a name, or a part of one that fits no other")
     option("--all", action="store_true", help="run every lesson and print a table")
-    option("--jobs", type=int, default=1, metavar="N", help="with several lessons, how many to run at a time (1)")
+    option("--jobs", type=positive, default=1, metavar="N", help="with several lessons, how many to run at a time (1)")
     option("--notebooks", type=folder, metavar="DIR", help="write the lessons as .ipynb files")
     option("--gallery", type=folder, metavar="DIR", help="run the lessons and write them as pages, with their figures")
     add_options(parser.add_argument_group("options of every lesson, passed on"))
@@ -29,8 +32,6 @@ def main(arguments=None):
         chosen = [find(name) for name in options.names]
     except LookupError as error:
         parser.error(error.args[0])
-    if options.jobs < 1:
-        parser.error(f"--jobs wants a number of 1 or more, got {options.jobs}")
     if options.gallery and options.out:
         parser.error("--gallery keeps the figures in its own folder: leave out --out")
     passed_on = as_arguments(options)

@@ -6,6 +6,7 @@ import importlib.util
 import math
 import signal
 import sys
+import time
 from collections import Counter, namedtuple
 from pathlib import Path
 
@@ -32,6 +33,8 @@ BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
 
 
+TWICE_WITHIN = 2.0  # seconds: Ctrl-C twice in a row, which leaves the lesson
+
 Row = namedtuple("Row", "name published here form verdict")
 
 
@@ -48,18 +51,19 @@ class Lesson:
 
     def __init__(self, name, seed=2147483647):
         parser = argparse.ArgumentParser(prog=name)
-        add_options(parser, seed=seed, out=HERE / "out")
+        add_options(parser, seed=seed, out=str(HERE / "out"))  # text, which argparse checks as it would a given one
         self.options = parser.parse_args([] if NOTEBOOK else None)
-        if (steps := self.options.steps) is not None and steps < 1:
-            parser.error(f"--steps: expected a positive number, got {steps}")
         self.quick, self.seed, self.default_seed = self.options.quick, self.options.seed, seed
         self.out = self.options.out.resolve() / name
         self.stand_in = False
         self.rows = []
         self.cover = None
+        self.interrupted = -math.inf  # when Ctrl-C last ended a loop
         self.show = NOTEBOOK or self.options.show
         if not self.show:
             plt.switch_backend("agg")
+        if not NOTEBOOK:
+            sys.excepthook = _leave
 
     def steps(self, full, quick):
         """The length of a training run: `full`, unless --steps or --quick shorten it."""
@@ -72,12 +76,16 @@ class Lesson:
             print(f"note: these are the stand-in {what}, so figures will differ from the published ones")
 
     def progress(self, steps, label):
-        """Yields 0 ... steps - 1; Ctrl-C ends the loop after the step in hand, a second one at once."""
+        """Yields 0 ... steps - 1; Ctrl-C ends the loop after the step in hand, a second one at once the lesson."""
         interrupted = []
 
         def stop(signum, frame):
+            twice = time.monotonic() - self.interrupted < TWICE_WITHIN  # the first may have ended the loop before
+            self.interrupted = time.monotonic()
             interrupted.append(True)
             signal.signal(signal.SIGINT, previous)
+            if twice:
+                raise KeyboardInterrupt
 
         previous = signal.getsignal(signal.SIGINT)  # known before `stop` may be called
         signal.signal(signal.SIGINT, stop)
@@ -87,7 +95,7 @@ class Lesson:
                 yield step
                 if interrupted:
                     bar.close()
-                    print(f"{label}: stopped after {step + 1} of {steps} steps")
+                    print(f"{label}: stopped after {step + 1} of {steps} steps (Ctrl-C twice in a row leaves the lesson)")
                     return
         finally:
             signal.signal(signal.SIGINT, previous)
@@ -148,6 +156,14 @@ class Lesson:
             print(f"{name:<{width}}{cells[0]:<22}{cells[1]:<22}{verdict}")
         verdicts = Counter(row.verdict for row in self.rows)
         print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
+
+
+def _leave(kind, error, trace):
+    """Instead of a traceback, a line where Ctrl-C ended the lesson; the shell sees the status 130."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _numbers(value):

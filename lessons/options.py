@@ -17,11 +17,22 @@ def folder(text):
     return path
 
 
+def positive(text):
+    """A number of 1 or more; an error of argparse's where it is none."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
+    return number
+
+
 def add_options(parser, seed=None, out=None):
     """Adds --quick, --steps, --seed, --out and --show, with these defaults for the seed and the folder."""
     option = parser.add_argument
     option("--quick", action="store_true", help="run every cell in seconds: training is cut short")
-    option("--steps", type=int, metavar="N", help="steps of every training run")
+    option("--steps", type=positive, metavar="N", help="steps of every training run")
     option("--seed", type=int, default=seed, help="of the generator" + (" (default %(default)s)" if seed else ""))
     option("--out", type=folder, default=out, help="where a folder of figures is made")
     option("--show", action="store_true", help="open the figures in windows as well")

@@ -4,11 +4,12 @@ import builtins
 import json
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from running import DATA, LESSONS, PUBLISHED, Row, Run, check_row
+from running import DATA, LESSONS, PUBLISHED, Row, Run, check_row, environment
 
 LISTED = DATA.parent / "reference" / "figures.json"
 
@@ -21,12 +22,14 @@ def test_the_published_figures_are_those_of_the_list():
 
 
 @pytest.fixture
-def common(monkeypatch):
+def common(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(LESSONS))
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.delitem(sys.modules, "common", raising=False)
     import common
 
+    monkeypatch.setattr(common, "HERE", tmp_path)  # figures go below it
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # put back after `Lesson` has set its own
     yield common
     sys.modules.pop("common")
 
@@ -106,15 +109,20 @@ def test_lengths_of_runs(common, monkeypatch, capsys):
     assert lesson_with(common, monkeypatch).steps(full=200, quick=20) == 200
     assert lesson_with(common, monkeypatch, "--quick").steps(full=200, quick=20) == 20
     assert lesson_with(common, monkeypatch, "--quick", "--steps", "7").steps(full=200, quick=20) == 7
-    with pytest.raises(SystemExit):
-        lesson_with(common, monkeypatch, "--steps", "0")
-    assert "expected a positive number, got 0" in capsys.readouterr().err
+    for wrong in ("0", "-1", "many"):
+        with pytest.raises(SystemExit, match="2"):
+            lesson_with(common, monkeypatch, "--steps", wrong)
+        assert f"--steps: expected a whole number of 1 or more, got '{wrong}'" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_ends_a_lesson_before_it_begins(common, monkeypatch, capsys, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit):
         lesson_with(common, monkeypatch, "--out", str(tmp_path / "file" / "figures"))
+    assert "--out: cannot make the folder" in capsys.readouterr().err
+    (tmp_path / "out").write_text("")  # in the place of the default folder
+    with pytest.raises(SystemExit, match="2"):
+        lesson_with(common, monkeypatch)
     assert "--out: cannot make the folder" in capsys.readouterr().err
 
 
@@ -147,6 +155,28 @@ def test_interrupting_twice_stops_at_once(common, monkeypatch):
             signal.raise_signal(signal.SIGINT)
             pytest.fail("the second interrupt was swallowed")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_in_the_next_loop_leaves_the_lesson_if_it_comes_soon(common, monkeypatch, capsys):
+    lesson = lesson_with(common, monkeypatch)
+
+    def interrupted_loop():
+        return [signal.raise_signal(signal.SIGINT) for _ in lesson.progress(100, "training")]
+
+    assert len(interrupted_loop()) == 1
+    assert "Ctrl-C twice in a row leaves the lesson" in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_loop()
+    lesson.interrupted -= common.TWICE_WITHIN
+    assert len(interrupted_loop()) == 1
+
+
+def test_an_interrupted_lesson_ends_without_a_traceback(tmp_path):
+    program = "import common, signal; common.Lesson('some_lesson'); signal.raise_signal(signal.SIGINT)"
+    command = [sys.executable, "-c", program, "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=LESSONS, env=environment(), capture_output=True, text=True)
+    assert done.returncode in (-signal.SIGINT, 130), "which a shell shows as 130"
+    assert done.stderr == "interrupted\n"
 
 
 def test_a_figure_is_written_whole_or_not_at_all(common, monkeypatch, tmp_path):

@@ -119,7 +119,7 @@ def test_lessons_run_at_the_same_time(small_lessons, tmp_path, capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["lesson", "05_a", "06_b", "2"]
     with pytest.raises(SystemExit, match="2"):
         command.main(["--all", "--jobs", "0"])
-    assert "--jobs wants a number of 1 or more" in capsys.readouterr().err
+    assert "--jobs: expected a whole number of 1 or more, got '0'" in capsys.readouterr().err
 
 
 def test_a_lesson_that_kills_its_process_has_failed(small_lessons):
@@ -173,7 +173,13 @@ def test_a_missing_package_is_named_in_one_line(tmp_path, monkeypatch, capsys, o
         command.main([option, str(tmp_path / "made")])
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
-    assert f"{option} needs the package {package}" in complaint and "minigrad[lessons]" in complaint
+    assert f"{option} needs the package {package}" in complaint and "pip install -e '.[lessons]'" in complaint
+
+
+def test_the_folder_is_no_script():
+    done = subprocess.run([sys.executable, str(cells.HERE)], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("the lessons are started with `python -m lessons`")
+    assert done.stderr.count("\n") == 1
 
 
 # ---- the gallery ----
