@@ -97,7 +97,7 @@ def run_many(paths, options, jobs=1):
 
 
 def notebooks(paths, folder):
-    """Writes the lessons as notebooks into `folder`, with the modules that they import beside them."""
+    """Writes the lessons as notebooks into `folder`, with the modules that they import and the answers beside them."""
     import jupytext
 
     for path in paths:
@@ -108,8 +108,8 @@ def notebooks(paths, folder):
             cell["id"] = f"cell-{number}"  # the same file each time
         write(folder / f"{path.stem}.ipynb", jupytext.writes(notebook, fmt="ipynb"))
         print(f"notebook: {folder / path.stem}.ipynb")
-    for helper in ("common.py", "options.py"):
-        write(folder / helper, (cells.HERE / helper).read_text(encoding="utf-8"))
+    for name in ("common.py", "options.py", *(f"answers/{path.name}" for path in paths)):
+        write(folder / name, (cells.HERE / name).read_text(encoding="utf-8"))
     return 0
 
 

@@ -160,7 +160,12 @@ def test_notebooks(tmp_path, capsys):
         notebook = jupytext.read(tmp_path / f"{path.stem}.ipynb")
         assert [cell.cell_type for cell in notebook.cells] == [cell.kind for cell in cells.read(path)]
         assert [cell.source.rstrip() for cell in notebook.cells] == [cell.text for cell in cells.read(path)]
-    assert (tmp_path / "common.py").exists() and (tmp_path / "options.py").exists()
+    others = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py")}
+    assert others == {"common.py", "options.py", *(f"answers/{path.name}" for path in cells.lessons())}
+    answers = [sys.executable, "answers/08_bigrams.py", "--quick"]
+    environment = offline(tmp_path) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(answers, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("option", "package"), [("--notebooks", "jupytext"), ("--gallery", "latex2mathml")])
