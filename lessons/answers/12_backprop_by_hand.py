@@ -110,7 +110,7 @@ cases = {
 }
 runs = {name: train(name, **constants) for name, constants in cases.items()}
 assert runs["all zero"][2] == ["b2"]
-assert all(len(moved) == 5 for name, (*_, moved) in runs.items() if name != "all zero")
+assert steps < 3 or all(len(moved) == 5 for name, (*_, moved) in runs.items() if name != "all zero")
 
 # %% [markdown]
 # One zero is not fatal. With W2 zero, the first step moves W2 and b2; from the second on, everything.
@@ -136,7 +136,7 @@ for name, (parameters, _, _) in runs.items():
     kinds[name] = len({tuple(round(weight, 2) for weight in unit) for unit in W1.T.tolist()})
     print(f"{name:<22} different hidden units: {kinds[name]:3} of 200, dev loss {dev[name]:.4f}")
 print(f"the entropy of the letters was {entropy:.4f}")
-assert dev["all zero"] > entropy - 0.05 and dev["W1, b1, W2 constant"] > dev["random"]
+assert steps < 100 or dev["all zero"] > entropy - 0.05 and dev["W1, b1, W2 constant"] > dev["random"]
 assert kinds["all zero"] == 1 and kinds["W1, b1, W2 constant"] < 20 and kinds["random"] == 200
 
 # %%
