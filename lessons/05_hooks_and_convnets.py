@@ -381,6 +381,7 @@ def plot_layers(axis, curves, title, ylabel):
     for i, (values, colour) in enumerate(zip(curves, DEPTH, strict=True), start=1):
         axis.plot(values, color=colour, label=f"layer {i}", linewidth=1.5)
     axis.set(title=title, xlabel="call" if "call" in title else "step", ylabel=ylabel)
+    axis.locator_params(axis="x", integer=True)
 
 
 figure, axis = plt.subplots(figsize=(11, 3.8))
@@ -659,8 +660,10 @@ for name, model in (("as they come", conv_net()), ("Kaiming", kaiming_(conv_net(
     print(f"{name:<13} {len(histograms[name][0]['counts'])} histograms of {BINS} bins for each layer")
 last = mg.tensor(histograms["as they come"][3]["counts"])  # (steps, bins) of the last layer
 figure, axis = plt.subplots(figsize=(9, 3.6))
-axis.imshow(last.T.log1p().tolist(), origin="lower", aspect="auto", extent=(0, len(last), LOW, HIGH), interpolation="none")
+extent = (0, len(last), LOW, HIGH)
+image = axis.imshow(last.T.log1p().tolist(), origin="lower", aspect="auto", extent=extent, interpolation="none")
 axis.set(title="histograms of layer 4 over time, the layers as they come", xlabel="step", ylabel="activation")
+figure.colorbar(image, label="log(1 + count)")
 lesson.save(figure, "5_histograms_by_hand")
 
 # %% [markdown]
@@ -820,10 +823,11 @@ print("accuracy after each epoch:", " ".join(f"{row['validation_accuracy']:.4f}"
 
 # %%
 figure, axes = plt.subplots(1, 8, figsize=(11, 1.7))
+limit = model[0][0].weight.abs().max().item()
 for axis, kernel in zip(axes, model[0][0].weight.detach(), strict=True):
-    limit = kernel.abs().max().item()
-    axis.imshow(kernel[0].tolist(), cmap="RdBu_r", vmin=-limit, vmax=limit)
+    image = axis.imshow(kernel[0].tolist(), cmap="RdBu_r", vmin=-limit, vmax=limit)
     axis.set_axis_off()
+figure.colorbar(image, ax=axes, label="weight")
 lesson.save(figure, "12_kernels")
 print("std of each kernel:", " ".join(f"{kernel.std().item():.2f}" for kernel in model[0][0].weight.detach()))
 

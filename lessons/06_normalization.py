@@ -118,7 +118,7 @@ def plot_moments(records, title):
             row[1].plot(record.steps, layer.std, color=colour, label=f"layer {i + 1}")
         row[0].set(title=f"mean, {name}")
         row[1].set(title=f"std, {name}")
-    axes[0, 1].legend(ncols=2, loc="upper left")
+    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside right center")
     for axis in axes[-1]:
         axis.set_xlabel("step")
     figure.suptitle(title)

@@ -75,6 +75,7 @@ def standardised(column):
     return mg.tensor((column.values - column.mean) / column.std)
 
 
+UNITS = {"age": "years", "distance": "km", "repairs": "euros", "weight": "kg", "photos": "number", "price": "euros"}
 numbers = {name: column for name, column in table.columns.items() if column.kind == "number"}
 skewness = {name: (standardised(column) ** 3).mean().item() for name, column in numbers.items()}
 for name, column in numbers.items():
@@ -86,7 +87,7 @@ assert skewness["price"] > 2 > skewness["weight"]
 figure, axes = plt.subplots(2, 5, figsize=(13, 5))
 for axis, (name, column) in zip(axes.flat, numbers.items(), strict=False):
     axis.hist(column.values, bins=32, color=BLUE)
-    axis.set(title=f"{name}\nskewness {skewness[name]:.1f}", yscale="log")
+    axis.set(title=f"{name}\nskewness {skewness[name]:.1f}", yscale="log", xlabel=UNITS[name])
 for axis, name in zip(axes.flat[6:], ("brand", "frame", "use", "motor"), strict=True):
     values = table.columns[name].values
     words = table.columns[name].categories
@@ -212,6 +213,8 @@ axes[0].set(title="default start", xlabel="epoch", ylabel="training loss", ylim=
 axes[0].annotate("ln 3: knowing nothing", (1, math.log(3)), xytext=(0, 6), textcoords="offset points")
 axes[1].plot([rates[0] for rates in recorder.lrs], color=BLUE)
 axes[1].set(title="one cycle", xlabel="step", ylabel="learning rate")
+for axis in axes:
+    axis.locator_params(axis="x", integer=True)
 lesson.save(figure, "2_plateau")
 print(f"training loss of the first and the last epoch: {epoch_losses(recorder)[0]:.4f}, {epoch_losses(recorder)[-1]:.4f}")
 
@@ -556,6 +559,8 @@ axes[0].axhline(math.log(3), color=BLACK, linestyle="--", linewidth=1)
 axes[0].set(title="training loss", xlabel="epoch", ylim=(0, 1.3))
 axes[1].set(title="validation accuracy", xlabel="epoch", ylim=(0.25, 1))
 axes[1].legend(loc="center right")
+for axis in axes:
+    axis.locator_params(axis="x", integer=True)
 lesson.save(figure, "6_compared", cover=True)
 best = max(row["validation_accuracy"] for row in runs["LSUV"][0].metrics)
 print(f"best validation accuracy after LSUV {best:.3f}")

@@ -21,7 +21,7 @@ import time
 from collections import Counter
 
 import matplotlib.pyplot as plt
-from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Lesson
+from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, Lesson, place_labels
 
 import minigrad as mg
 import minigrad.nn.functional as F
@@ -397,14 +397,14 @@ start = initialise(width=2, hidden=100)[0][0].tolist()
 end = small[0].tolist()
 figure, axes = plt.subplots(1, 2, figsize=(12, 6))
 for axis, points, title in zip(axes, (start, end), ("before training", "after training"), strict=True):
-    for index, (x, y) in enumerate(points):
-        symbol = vocabulary.itos[index]
-        colour = VERMILLION if symbol in "aeiou" else BLACK if symbol == "." else SKY
-        axis.plot(x, y, "o", color=colour, markersize=17)
-        axis.text(x, y, symbol, ha="center", va="center", color="white" if colour == BLACK else BLACK)
+    symbols = [vocabulary.itos[index] for index in range(len(points))]
+    colours = [VERMILLION if symbol in "aeiou" else YELLOW if symbol == "." else SKY for symbol in symbols]
+    axis.scatter(*zip(*points, strict=True), s=0)  # for the limits
     axis.set(title=title, xlabel="first coordinate", ylabel="second coordinate")
     axis.grid(color="0.9")
     axis.set_axisbelow(True)
+    labels = [(x, y, symbol, colour) for (x, y), symbol, colour in zip(points, symbols, colours, strict=True)]
+    place_labels(axis, labels, circles=True)
 lesson.save(figure, "2_embedding", cover=True)
 
 
@@ -508,7 +508,7 @@ for name, (on_train, on_dev) in runs.items():
 print(f"tables that look back 3 and 5: dev loss {tables[3][2]:.4f} and {tables[5][2]:.4f}")
 
 # %%
-figure, axis = plt.subplots(figsize=(9, 4.4))
+figure, axis = plt.subplots(figsize=(12, 4.4))
 lengths = list(tables)
 axis.plot(lengths, [tables[back][2] for back in lengths], "o-", color=ORANGE, label="tables of counts, each with its best k")
 points = [(3, "2 coordinates, 100 units"), (3, "2 coordinates, 300 units"), (3, "10 coordinates, 200 units")]
@@ -516,8 +516,7 @@ for (back, name), colour, marker in zip(points, (SKY, BLUE, GREEN), "sD^", stric
     axis.plot(back, runs[name][1], marker, color=colour, markersize=9, label=f"network, {name}")
 axis.plot(5, runs["10, 200, looking back 5"][1], "^", color=GREEN, markersize=9)
 axis.set(xlabel="letters to look back at", ylabel="dev loss (nats)", title="tables and networks")
-axis.legend(loc="upper center", bbox_to_anchor=(0.55, 1))
-axis.set_ylim(top=2.75)
+figure.legend(loc="outside right center")
 lesson.save(figure, "4_tables_and_networks")
 assert steps < FULL or runs["10, 200, looking back 5"][1] < tables[5][2]
 

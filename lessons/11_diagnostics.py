@@ -28,7 +28,6 @@ import minigrad.nn.functional as F
 from minigrad import datasets, diagnostics, nn, optim
 
 lesson = Lesson("11_diagnostics")
-plt.rc("savefig", dpi=72)  # fifteen figures of four pictures each
 FULL = 1_001
 steps = lesson.steps(full=FULL, quick=101)
 print(f"fifteen networks, {steps} training steps each, generator seed {lesson.seed}")
@@ -482,10 +481,10 @@ def draw(name, title, run):
     """The four pictures in one figure, under the headlines of the verdict; returns the verdict."""
     report = diagnostics.health(run.record)
     names = [f"layers.{index}" for index, _ in layers_of(run.first, run.kind)]
-    figure, axes = plt.subplots(2, 2, figsize=(11.5, 6.6))
-    diagnostics.plot_activations(run.first, layers=names, ax=axes[0, 0], key=False)
+    figure, axes = plt.subplots(2, 2, figsize=(14, 7))
+    diagnostics.plot_activations(run.first, layers=names, ax=axes[0, 0])
     diagnostics.plot_gradients(run.first, layers=names, ax=axes[0, 1])
-    diagnostics.plot_weight_gradients(run.first, ax=axes[1, 0], key=False)
+    diagnostics.plot_weight_gradients(run.first, ax=axes[1, 0])
     diagnostics.plot_updates(run.record, ax=axes[1, 1])
     found = ", ".join(finding.what for finding in report.findings) or "nothing wrong found"
     figure.suptitle(textwrap.fill(f"{title}: {found}", 90), fontweight="bold")

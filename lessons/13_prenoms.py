@@ -16,7 +16,7 @@ from collections import Counter
 from statistics import NormalDist
 
 import matplotlib.pyplot as plt
-from common import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION, Lesson
+from common import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION, Lesson, place_labels
 
 import minigrad as mg
 import minigrad.nn.functional as F
@@ -401,7 +401,8 @@ for results, name, colour, marker in ((final, "French", BLUE, "o"), (LESSON_10, 
     axis.plot(list(results), [dev for _, dev in results.values()], marker, color=colour, markersize=9, label=f"{name}, dev")
     axis.plot(list(results), [train for train, _ in results.values()], marker, color=colour, markersize=9,
               fillstyle="none", label=f"{name}, train")  # fmt: skip
-axis.set(ylabel="loss (nats)", title=f"after {steps} steps")
+title = f"after {steps} steps" if steps == FULL else f"French after {steps} steps, English after {FULL}"
+axis.set(ylabel="loss (nats)", title=title)
 axis.margins(x=0.1)
 axis.grid(axis="y", color="0.9")
 axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -428,13 +429,15 @@ before = start_of(french, "Kaiming")[0][0].detach()
 travelled = (models["Kaiming"][0][0].detach() - before).norm(dim=1)
 occurrences = mg.bincount(french.train[0].flatten(), minlength=french.size)
 figure, axis = plt.subplots(figsize=(9, 4.6))
+labels = []
 for index, symbol in french.vocabulary.itos.items():
     x, y = max(1, occurrences[index].item()), travelled[index].item()
     symbol = {".": "dot", "-": "hyphen", "'": "apostrophe"}.get(symbol, symbol)
-    axis.text(x, y, symbol, ha="center", va="center", color=BLUE if symbol.isascii() else VERMILLION)
+    labels.append((x, y, symbol, BLUE if symbol.isascii() else VERMILLION))
 axis.set(xscale="log", xlim=(0.7, 1e6), ylim=(-0.1, travelled.max().item() * 1.1))
 axis.set(xlabel="how often the symbol stands in a context", ylabel="distance travelled")
 axis.set_title("rows of the embedding (red: letters with an accent)")
+place_labels(axis, labels)
 lesson.save(figure, "6_rare_symbols")
 groups = [("less than 100", occurrences < 100), ("100 or more", occurrences >= 100)]
 for name, chosen in groups:

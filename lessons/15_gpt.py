@@ -491,9 +491,12 @@ axes[0].margins(x=0.2)
 axes[0].grid(axis="y", color="0.9")
 axes[0].invert_yaxis()
 chosen = (("letter alone", BLACK), ("MLP", ORANGE), ("four blocks", VERMILLION), ("skips", GREEN), ("layer norm", BLUE))
+curves = {name: block_means(losses[name], 40) for name, _ in chosen}
 for name, colour in chosen:
-    axes[1].plot(*block_means(losses[name], 40), color=colour, label=name)
-axes[1].set(xlabel="training step", ylabel="loss of the minibatches (nats)", ylim=(1.95, 3.0), title="training")
+    axes[1].plot(*curves[name], color=colour, label=name)
+settled = [loss for _, means in curves.values() for loss in means[len(means) // 10 :]]  # the start would take all the room
+axes[1].set(ylim=(min(settled) - 0.05, max(settled) + 0.05), title="training")
+axes[1].set(xlabel="training step", ylabel="loss of the minibatches (nats)")
 axes[1].legend(loc="upper right")
 lesson.save(figure, "2_piece_by_piece")
 print("best:", min(ladder, key=lambda name: final[name][1]))
@@ -683,7 +686,8 @@ for history, colour, name in ((without, VERMILLION, "no dropout"), (with_dropout
     axis.plot(moments, on_validation, "o-", color=colour, label=f"{name}, validation")
     axis.plot(moments, on_train, "--", color=colour, label=f"{name}, train")
 axis.set(xlabel="training step", ylabel="loss (nats)", title="a short text", ylim=(0, None))
-axis.legend(loc="upper right")
+axis.locator_params(axis="x", integer=True)
+axis.legend(loc="best")
 lesson.save(figure, "4_dropout")
 for name, history in (("without", without), ("with", with_dropout)):
     print(f"{name} dropout: smallest validation loss {min(row[2] for row in history):.3f}, at the end {history[-1][2]:.3f}")

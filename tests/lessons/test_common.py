@@ -183,11 +183,15 @@ def test_a_figure_is_written_whole_or_not_at_all(common, monkeypatch, tmp_path):
     lesson = lesson_with(common, monkeypatch, "--out", str(tmp_path))
     figure, _ = common.plt.subplots()
 
-    def fail(path, **options):
-        Path(path).write_bytes(b"half")
+    save = common.Image.Image.save
+
+    def fail(image, target, **options):
+        if not isinstance(target, Path):  # in memory
+            return save(image, target, **options)
+        target.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(figure, "savefig", fail)
+    monkeypatch.setattr(common.Image.Image, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         lesson.save(figure, "1_figure")
     assert list(lesson.out.iterdir()) == []
