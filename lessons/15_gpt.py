@@ -478,6 +478,9 @@ def block_means(losses, blocks):
     return [s + length / 2 for s in starts], [sum(losses[s : s + length]) / length for s in starts]
 
 
+chosen = (("letter alone", BLACK), ("MLP", ORANGE), ("four blocks", VERMILLION), ("skips", GREEN), ("layer norm", BLUE))
+curves = {name: block_means(losses[name], 40) for name, _ in chosen}
+settled = [loss for _, means in curves.values() for loss in means[len(means) // 10 :]]  # the start would take all the room
 print("ten means:", " ".join(f"{value:.2f}" for value in block_means(losses["skips"], 10)[1]))
 
 # %%
@@ -490,11 +493,8 @@ axes[0].set(xlabel="dev loss (nats)", title=f"one piece more each, {steps} steps
 axes[0].margins(x=0.2)
 axes[0].grid(axis="y", color="0.9")
 axes[0].invert_yaxis()
-chosen = (("letter alone", BLACK), ("MLP", ORANGE), ("four blocks", VERMILLION), ("skips", GREEN), ("layer norm", BLUE))
-curves = {name: block_means(losses[name], 40) for name, _ in chosen}
 for name, colour in chosen:
     axes[1].plot(*curves[name], color=colour, label=name)
-settled = [loss for _, means in curves.values() for loss in means[len(means) // 10 :]]  # the start would take all the room
 axes[1].set(ylim=(min(settled) - 0.05, max(settled) + 0.05), title="training")
 axes[1].set(xlabel="training step", ylabel="loss of the minibatches (nats)")
 axes[1].legend(loc="upper right")
