@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import itertools
+import pickle
 import random
 import re
 import signal
@@ -88,6 +89,16 @@ def course_of(make, arguments, compiled):
 
 def check(make, arguments=((),) * 50):
     assert course_of(make, arguments, True) == course_of(make, arguments, False)
+
+
+def check_course(run, match=None):
+    """`run(wrapper)` returns the same with `compile` as wrapper as with none; what is warned of then must match."""
+    found = []
+    for wrapper in (lambda function: function, mg.compile):
+        mg.manual_seed(0)
+        with warned(match if wrapper is mg.compile else None):
+            found.append(run(wrapper))
+    assert found[1] == found[0]
 
 
 # ------------------------------------------------------------------------------------------------ training alike
@@ -682,6 +693,143 @@ def test_a_gradient_that_somebody_keeps_is_not_overwritten(counts):
     assert counts["replay"] >= 4 * 6
 
 
+@pytest.mark.parametrize("cleared", [False, True])
+@pytest.mark.parametrize("kept", [lambda g: g, lambda g: g.detach()])
+def test_gradients_that_the_caller_takes_away(kept, cleared):
+    def run(wrapper):
+        w, found = mg.ones(1, requires_grad=True), []
+        step = wrapper(lambda x: (w * x).sum().backward())
+        for i in range(6):
+            step(mg.full((1,), float(i)))
+            found.append(kept(w.grad))
+            if cleared:
+                w.grad = None
+            else:
+                w.grad.data = w.grad.data * 0.5
+        return [g.item() for g in found]
+
+    check_course(run, None if cleared else "the memory of a tensor changed")
+
+
+def test_gradients_that_the_caller_changes():
+    def run(wrapper):
+        w, found = mg.ones(1, requires_grad=True), []
+
+        def step(x):
+            w.grad = None
+            (w * x).sum().backward()
+
+        step = wrapper(step)
+        for i in range(6):
+            step(mg.full((1,), float(i)))
+            found.append(w.grad.item())
+            w.grad.data = w.grad.data * 0.5
+        return found
+
+    check_course(run)
+
+
+def test_two_functions_with_one_optimiser():
+    def run(wrapper):
+        heads, found = [mg.ones(1, requires_grad=True) for _ in range(2)], []
+        optim = mg.optim.SGD(heads, lr=0.1)
+
+        def training(head):
+            def step(x):
+                optim.zero_grad()
+                (head * x).sum().backward()
+                optim.step()
+
+            return step
+
+        steps = [wrapper(training(head)) for head in heads]
+        for i in range(10):
+            steps[i % 2](mg.ones(1))
+            found.append([head.item() for head in heads])
+        return found
+
+    check_course(run)
+
+
+def test_parameters_that_an_optimiser_gets_later():
+    def run(wrapper):
+        a, b, found = mg.ones(1, requires_grad=True), mg.ones(1, requires_grad=True), []
+        optim = mg.optim.SGD([a], lr=0.1)
+
+        def step(x):
+            optim.zero_grad()
+            (a * x + b).sum().backward()
+            optim.step()
+
+        step = wrapper(step)
+        for i in range(12):
+            if i == 4:
+                optim.add_param_group({"params": [b]})
+            if i == 8:
+                optim.param_groups.pop()
+            step(mg.ones(1))
+            found.append((a.item(), b.item()))
+        return found
+
+    check_course(run, "the parameters of optim changed")
+
+
+def test_a_hook_on_a_parameter_whose_array_is_replaced():
+    def run(wrapper):
+        w, found = mg.ones(1, requires_grad=True), []
+
+        def step(x):
+            (w * x).sum().backward()
+            w.data = w.data - 0.1 * w.grad
+            w.grad = None
+
+        step = wrapper(step)
+        for i in range(8):
+            if i == 4:
+                w.register_hook(lambda g: g * 0)
+            step(mg.ones(1))
+            found.append(w.item())
+        return found
+
+    check_course(run, "hooks of tensors changed")
+
+
+def test_state_that_is_replaced_outlives_another_recording():
+    def by_switch(wrapper):
+        total, options, found = mg.zeros(1), types.SimpleNamespace(train=True), []
+
+        def step(x):
+            nonlocal total
+            total = total + x if options.train else total + 0
+            return total * 1
+
+        step = wrapper(step)
+        for i in range(16):
+            options.train = i // 4 % 2 == 0
+            found.append(step(mg.ones(1)).item())
+        return found
+
+    def by_error(wrapper):
+        w, found = mg.ones(1, requires_grad=True), []
+
+        def step(x):
+            w.grad = None
+            (w * x).sum().backward()
+            w.data = w.data - 0.1 * w.grad
+            if x.sum() > 5:
+                raise ValueError
+
+        step = wrapper(step)
+        for x in (1, 1, 1, 1, 9, 1, 1, 1):
+            with contextlib.suppress(ValueError):
+                step(mg.full((1,), float(x)))
+            found.append(w.item())
+        return found
+
+    check_course(by_switch, "train changed from True to False")
+    check_course(by_error)
+
+
 # ------------------------------------------------------------------------------------------- values that decide
 
 
@@ -805,6 +953,47 @@ def test_errors_are_those_of_the_call_and_leave_what_it_leaves(pick, width):
     assert course(True) == course(False)
 
 
+def test_errors_that_the_function_expects():
+    def run(wrapper):
+        table, seen = mg.arange(5) + 0.0, mg.zeros(1)
+
+        def guarded(i):
+            seen.add_(1)
+            try:
+                return table[i]
+            except IndexError:
+                return mg.zeros(1)
+
+        guarded = wrapper(guarded)
+        return [guarded(mg.tensor([i])).tolist() for i in (1, 2, 3, 7, 4, 9)], seen.item()
+
+    check_course(run, "depends on values")
+
+
+def test_state_that_is_replaced_before_an_error():
+    def run(wrapper):
+        table, seen = mg.arange(5) + 0.0, mg.zeros(1)
+
+        def step(i):
+            nonlocal seen
+            seen = seen + 1
+            return table[i]
+
+        step = wrapper(step)
+        for i in (1, 2, 3, 7, 4):
+            with contextlib.suppress(IndexError):
+                step(mg.tensor([i]))
+        return seen.item()
+
+    check_course(run)
+
+
+def test_sizes_and_bounds_in_tensors():
+    x, sizes = mg.arange(6), [*map(mg.tensor, (2, 2, 2, 3, 3))]
+    for function in (lambda n: x[:n], lambda n: x.view(n, -1), lambda n: x[1:][n : n + 1]):
+        check_course(lambda wrapper, function=function: bits([*map(wrapper(function), sizes)]), "depends on values")
+
+
 # --------------------------------------------------------------------------------------- what cannot be replayed
 
 
@@ -879,6 +1068,50 @@ def test_functions_that_read_from_elsewhere():
     clock = iter(range(100)).__next__
     results = refused(lambda: mg.ones(1) * float(clock()), "something else at every call")
     assert [x.item() for x in results] == [0, 1, 2, 3, 4, 5]
+
+
+def to_numpy_in_place(x):
+    total = np.zeros(2)
+    total[:] += x.numpy()
+    return x * total.sum().item()
+
+
+@pytest.mark.skipif(on_gpu, reason="nothing leaves a GPU without being asked to")
+@pytest.mark.parametrize("function", [
+    lambda x: np.exp(x), lambda x: x * np.asarray(x).sum().item(), lambda x: mg.from_numpy(x.numpy()) * 1,
+    to_numpy_in_place,
+    lambda x: x * float(f"{x.numpy().mean():.2f}"), lambda x: pickle.loads(pickle.dumps(x)) * 1,
+    lambda x: x * x.storage()[0], lambda x: x * x.untyped_storage().tolist()[3],
+    lambda x: x * np.from_dlpack(x).sum().item(),
+], ids=range(9))  # fmt: skip
+def test_numbers_that_leave_for_numpy(function):
+    inputs = [mg.full((2,), float(i)) for i in (1, 1, 1, 2, 3)]
+    check_course(lambda wrapper: bits([*map(wrapper(function), inputs)]), "NumPy")
+
+
+def test_numbers_that_come_back_by_dlpack(counts):
+    compiled = mg.compile(lambda x: mg.from_dlpack(x) * 2)
+    assert [compiled(mg.full((2,), float(i))).tolist() for i in range(4)] == [[2.0 * i] * 2 for i in range(4)]
+
+
+def test_parameters_that_are_replaced_after_a_step():
+    def run(wrapper):
+        w, found = mg.ones(1, requires_grad=True), []
+        optim = mg.optim.SGD([w], lr=0.1)
+
+        def step(x):
+            optim.zero_grad()
+            (w * x).sum().backward()
+            optim.step()
+            w.data = w.data.clamp(-0.75, 0.75)
+
+        step = wrapper(step)
+        for _ in range(6):
+            step(mg.ones(1))
+            found.append(w.item())
+        return found
+
+    check_course(run, "gives a parameter of an optimiser that steps another array")
 
 
 @pytest.mark.parametrize("steps_before", [0, 5])

@@ -1,5 +1,6 @@
 """`compile`: a function of tensors that is recorded, and then replayed as a flat list of array operations."""
 
+import copy
 import functools
 import gc
 import threading
@@ -151,6 +152,7 @@ class Compiled:
         if known.traces:  # the calls read what nobody else has; the first call shows whether it writes to its arguments
             own = iter([wrap(array) for array in inputs])
             args, kwargs = mapped(lambda x: next(own) if x.node is None else x, (args, kwargs))
+        known.carried = {key: copy.copy(carried) for key, carried in known.carried.items()}  # a recording may have those
         for carried in known.carried.values():
             array = carried.array()
             carried.before = private.setdefault(id(array), (array.copy(order="K"), array))[0]
@@ -224,6 +226,8 @@ def consequences(recorder, before, gradients, result, made):
         problems.append("it uses a gradient of the call before and replaces it")
     if recorder.opaque and max(recorder.guards, default=-1) > recorder.opaque[0]:
         problems.append("values decide what it does after an optimiser's step, which could not be taken back")
+    if any(c.place is None and id(c.tensor) in recorder.stepped for c in carried.values()):
+        problems.append("it gives a parameter of an optimiser that steps another array")
     expected = {id(g) for _, _, _, g, _ in gradients} | {id(c.tensor) for c in carried.values()}
     expected |= {id(g) for g in recorder.handed.values()}
     mapped(lambda x: expected.add(id(x)), result)

@@ -7,7 +7,7 @@ import threading
 import weakref
 from functools import partial
 
-from .. import autograd, backend, kernels, random
+from .. import autograd, backend, kernels, random, storage
 from ..autograd import Variable
 from ..backend import Array, on_gpu, xp
 from ..ops import conv, inplace
@@ -76,12 +76,18 @@ def cached(function):
     return call
 
 
-def leaving(array):
-    """`backend.to_numpy`: what happens to the numbers there is not seen."""
-    at_work = active()
-    if at_work is not None:
+def leaving(function):
+    """A function that hands an array out of the library: what happens to the numbers there is not seen."""
+
+    @functools.wraps(function)
+    def call(array):
+        at_work = active()
+        if at_work is None:
+            return function(plain(array))
         at_work.note(TO_NUMPY)
-    return plainly_to_numpy(plain(array))
+        return at_work.aside(function, plain(array))
+
+    return call
 
 
 def noted_as(how, method):
@@ -142,7 +148,7 @@ def with_subclasses(cls):
     return [cls, *(sub for direct in cls.__subclasses__() for sub in with_subclasses(direct))]
 
 
-plainly_to_numpy, plainly_changed, plainly_forget = backend.to_numpy, autograd.changed, Optimizer.zero_grad
+plainly_changed, plainly_forget = autograd.changed, Optimizer.zero_grad
 
 
 def written_by_kernel(form, *args):
@@ -165,7 +171,7 @@ def replacements(modules):
         id(backend.RAW): raw,
         id(backend.constant): cached(backend.constant),
         id(autograd.changed): noticed,
-        id(backend.to_numpy): leaving,
+        **{id(function): leaving(function) for function in (backend.to_numpy, storage.storage_of)},
         **{id(function): whole(function) for function in (*alone, conv.conv_weight_)},
         id(conv.correlate): whole(conv.correlate, lambda x, filters, *_: [y for _, _, y in filters]),
         id(kernels.launch): whole(kernels.launch, written_by_kernel),

@@ -25,6 +25,7 @@ from .arena import Arena
 from .calls import (
     KEYWORD_ONLY,
     LARGE,
+    NEVER_FAILING,
     STABLE,
     Draw,
     bits_of,
@@ -38,6 +39,7 @@ from .calls import (
     written,
 )
 from .exchange import exchange
+from .surroundings import parameters_of
 from .traced import UFUNC, Memory, Traced, is_view, plain, slot
 
 PYTHON_VALUES = bool, int, float, complex, str
@@ -85,14 +87,15 @@ class Recorder:
 
     `calls`: the list. `trace`: the same in words that can be compared. `read`: {id: (tensor, array)} of the tensors from
     before whose numbers were used. `made`: tensors that got an array here. `guards`, `writes`, `draws`: places in the
-    list of calls that may raise Changed, of calls that write to memory from before, and of draws.
+    list of calls that may raise Changed, of calls that write to memory from before, and of draws. `fallible`: the last
+    place before an optimiser's step where other numbers may raise an error. `stepped`: ids of parameters that step.
     """
 
     def __init__(self, drawn=(), plan=None, before=()):
         self.arena, self.before = Arena(plan), before
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
-        self.outer, self.memories = {}, 0
+        self.outer, self.memories, self.fallible, self.stepped = {}, 0, -1, set()
         self.paused, self.problem, self.raising, self.opaque, self.handed = False, None, [], [], {}
         self.versions, self.settings, self.errors, self.errors_before = {}, {}, False, error_actions()
         self.thread, self.ctrl_c = threading.get_ident(), CtrlC(Recorder.__exit__, Memory.__del__)
@@ -196,13 +199,18 @@ class Recorder:
         elif out is not None and name != "dot":
             options["out"] = plain(out)
         redo = partial(function, *raw, **options)
+        if not self.opaque and (self.raising or not isinstance(function, UFUNC) and name not in NEVER_FAILING):
+            self.fallible = len(self.calls)
         try:
             result = self.aside(redo)
         except Exception as error:
             self.add(partial(must_fail, redo, type(error)), guard=True)
             raise
         if out is not None:
-            self.add(redo, [out.memory])
+            if out.__class__ is Traced:
+                self.add(redo, [out.memory])
+            else:
+                self.note(traced.TO_NUMPY)
             return out
         if result is None:
             self.add(redo, [x.memory for x in (inputs[:1] if writes is None else writes)])
@@ -288,14 +296,17 @@ class Recorder:
         if args or kwargs:
             self.note(f"{method.__qualname__} has arguments")
         self.opaque.append(len(self.calls))
-        self.handed.update(gradients := self.gradients())
+        parameters = parameters_of(owner)
+        self.stepped.update(map(id, parameters))
+        self.handed.update(gradients := self.gradients(parameters))
         self.add(partial(hand_over, gradients))
         self.add(partial(method, owner))
         return self.aside(method, owner, *args, **kwargs)
 
-    def gradients(self):
-        """[(leaf, gradient)] of the leaves that were used, where the gradient was made here or is none."""
-        leaves = {tensor.node: tensor.node.grad for tensor, _ in self.read.values() if isinstance(tensor.node, Leaf)}
+    def gradients(self, parameters):
+        """[(leaf, gradient)] of the leaves that were used or step, where the gradient was made here or is none."""
+        tensors = [*(tensor for tensor, _ in self.read.values()), *parameters]
+        leaves = {tensor.node: tensor.node.grad for tensor in tensors if isinstance(tensor.node, Leaf)}
         return [(leaf, g) for leaf, g in leaves.items() if g is None or id(g) in self.made]
 
 

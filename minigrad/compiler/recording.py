@@ -1,12 +1,11 @@
 """A recording: a list of calls, what must be as it was for them to be right, and where their results go."""
 
 import contextlib
-import itertools
 import operator
 import sys
 
 from .. import autograd
-from ..autograd import Node, Variable, mode, tick, wrap
+from ..autograd import Variable, mode, tick, wrap
 from ..backend import NUMBERS, Array, unwarned, xp
 from . import surroundings
 from .arguments import mapped
@@ -17,7 +16,7 @@ GRADIENT = "a gradient", "there", "not"
 MEMORY = "the memory of a tensor", "one array", "another"
 HELD = MEMORY, ("requires_grad or the history of a tensor", "what it was", "another"), GRADIENT
 NOTHING = contextlib.nullcontext()
-get_array, get_node, get_gradient = slot.__get__, Variable.node.__get__, Node.grad.__get__
+get_array = slot.__get__
 
 
 def alike(then, now):
@@ -76,18 +75,21 @@ class Recording:
         self.places = Places(before.places, before.containers)
         self.watched, self.changes = Places(before.watched, before.watched_containers), surroundings.changes
         changing = {id(c.before) for c in carried} | {id(get_array(c.tensor)) for c in carried}
-        self.tensors = [x for x in before.tensors.values() if id(get_array(x)) not in changing]
-        self.nodes = [*map(get_node, self.tensors)]
-        self.held, self.hooks = [*self.holdings()], [*map(hooks_of, self.nodes)]
-        self.made = [g for _, _, _, g, made in gradients if made]
+        self.reached = [*before.tensors.values()]
+        used = [g for _, g, was_read, _, _ in gradients if was_read and g is not None]
+        self.tensors = [x for x in (*self.reached, *used) if id(get_array(x)) not in changing]
+        self.nodes = [x.node for x in self.reached]
+        self.held, self.hooks = self.holdings(), [*map(hooks_of, self.nodes)]
+        self.leaves, self.made = split([(node, g) for node, _, _, g, made in gradients if made])
+        self.intact = [*self.made, *map(get_array, self.made)]
         self.new_gradients = [(node, g, made) for node, before, _, g, made in gradients
                               if g is not before or node in recorder.handed]  # fmt: skip
         self.mode = mode.enabled, NUMBERS[float]
-        last = max(recorder.guards, default=-1)
+        last = max([recorder.fallible, *recorder.guards])
         places = [i for i, call in enumerate(recorder.calls) if call is not None]
         self.calls = [recorder.calls[i] for i in places]
         self.safe = sum(i <= last for i in places)  # so many calls can be taken back
-        self.saved = [(x, x.copy()) for x in {id(x): x for i, x in recorder.writes if i < last}.values()]
+        self.saved = [(x, x.copy()) for x in {id(x): x for i, x in recorder.writes if i <= last}.values()]
         self.draws = [(sum(j <= i for j in places), draw) for i, draw in recorder.draws]
         versions = {id(x.version) for x in before.tensors.values()}
         self.versions = [(version, n) for version, n in recorder.versions.values() if id(version) in versions]
@@ -106,28 +108,33 @@ class Recording:
             if self.hooks != [*map(hooks_of, self.nodes)]:
                 return "hooks of tensors", "what they were", "others"
             self.changes = surroundings.changes
-        if not all(map(operator.is_, self.holdings(), self.held)):
-            first = next(i for i, (now, then) in enumerate(zip(self.holdings(), self.held)) if now is not then)
-            return HELD[min(first // len(self.tensors), 2)] if self.tensors else GRADIENT
+        if not all(map(operator.is_, now := self.holdings(), self.held)):
+            first = next(i for i, (x, then) in enumerate(zip(now, self.held)) if x is not then)
+            return HELD[(first >= len(self.tensors)) + (first >= len(self.tensors) + len(self.reached))]
         if self.mode != (mode.enabled, NUMBERS[float]):
             return "grad mode or default dtype", self.mode, (mode.enabled, NUMBERS[float])
         for carried in self.carried:
             if carried.place is None and layout(carried.array()) != layout(carried.before):
                 return "the layout of a tensor", "one", "another"
-        return GRADIENT if [g is None for g in map(get_gradient, self.others)] != self.absent else None
+        return GRADIENT if [node.grad is None for node in self.others] != self.absent else None
 
     def holdings(self):
         """What the tensors that the function can reach hold: arrays, nodes, and those gradients that it reads."""
-        tensors = self.tensors
-        return itertools.chain(map(get_array, tensors), map(get_node, tensors), map(get_gradient, self.same))
+        return [*[x.array for x in self.tensors], *[x.node for x in self.reached], *[node.grad for node in self.same]]
 
     def owners(self):
         """How many hold each gradient that the calls write, and its array."""
-        return [*map(sys.getrefcount, self.made), *map(sys.getrefcount, map(get_array, self.made))]
+        return [*map(sys.getrefcount, self.intact)]
 
     def is_kept(self):
-        """Whether somebody keeps a gradient of the call before, which a replay would overwrite."""
-        return not self.copies and any(map(operator.gt, self.owners(), self.owned))
+        """Whether somebody keeps a gradient of the call before, or its array, which a replay would overwrite."""
+        if self.copies:
+            return False
+        owners, now = self.owners(), [*[node.grad for node in self.leaves], *[g.array for g in self.made]]
+        if owners == self.owned and all(map(operator.is_, now, self.intact)):
+            return False
+        gone = [*map(operator.is_not, now, self.intact)]  # gradients from leaves, which own them no more, and arrays
+        return any(gone[len(self.made) :]) or any(map(operator.gt, map(operator.add, owners, gone), self.owned))
 
     def replay(self, tensors):
         """Make the calls; raises Undone, with everything as before, where a value leads another way."""

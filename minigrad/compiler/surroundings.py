@@ -214,7 +214,8 @@ class Surroundings:
         elif isinstance(x, functools.partial):
             self.stack += [(path, x.func), (path, x.args), (path, x.keywords)]
         elif isinstance(x, Optimizer):
-            self.stack += [(path, p) for group in vars(x)["param_groups"] for p in group["params"]]
+            self.containers.append((f"the parameters of {path}", x, identities, identities(x)))
+            self.stack += [(path, p) for p in parameters_of(x)]
             self.add(f"{path}.step", "entry", vars(x), "step", vars(x).get("step"))
             self.stepping = f"{path}.step" if "step" in vars(x) else self.stepping
         elif isinstance(x, Module):
@@ -268,6 +269,15 @@ class Surroundings:
                         self.stack.append((f"{base.__name__}.{name}", value.fget))
                     elif name not in OF_CLASSES and not isinstance(value, types.MemberDescriptorType):
                         self.add(f"{base.__name__}.{name}", "attribute", base, name, value)
+
+
+def parameters_of(optimizer):
+    """The parameters that an optimiser steps; none of a schedule."""
+    return [p for group in vars(optimizer).get("param_groups", ()) for p in group["params"]]
+
+
+def identities(optimizer):
+    return [*map(id, parameters_of(optimizer))]
 
 
 def state_of(stream):

@@ -105,6 +105,11 @@ class Traced(metaclass=KindOfArray):
             recorder.note(TO_NUMPY)
         return self.raw if dtype is None else self.raw.astype(dtype)
 
+    def __dlpack__(self, **options):
+        if active() is not None:
+            recorder.note(TO_NUMPY)
+        return self.raw.__dlpack__(**options)
+
     def __getitem__(self, index):
         return self.call("__getitem__", index)
 
@@ -160,6 +165,10 @@ def plain(x, found=None):
         return kind([plain(y, found) for y in x])
     if kind is dict:
         return {key: plain(y, found) for key, y in x.items()}
+    if kind is slice:
+        return slice(*[plain(bound, found) for bound in (x.start, x.stop, x.step)])
+    if found is not None and isinstance(x, Variable):  # one number is a size, or a bound of a slice
+        return x.item() if x.numel() == 1 else plain(x.array, found)
     if found is not None and isinstance(x, backend.COMPARABLE) and not isinstance(x, xp.generic):
         recorder.note("numbers come from a NumPy array, which may be another one at the next call: make it a tensor before")
     return x
