@@ -13,7 +13,20 @@ def kind_of(x):
         return (array.shape, array.strides, array.dtype) if x.node is None else id(x)
     if x.__class__ is dict:
         return (dict, *((name, kind_of(y)) for name, y in x.items()))
+    if is_named(x):
+        return (x.__class__, *map(kind_of, x))
     return x.__class__, repr(x) if isinstance(x, SCALARS) else id(x)  # 0.0 is not -0.0
+
+
+def is_named(x):
+    return isinstance(x, tuple) and hasattr(x, "_make")  # a named tuple, as `max` returns
+
+
+def objects_in(x):
+    """The objects that `kind_of` knows by their id: for as long as they are there, no other can have it."""
+    if x.__class__ in (tuple, list, dict) or is_named(x):
+        return [found for y in (x.values() if x.__class__ is dict else x) for found in objects_in(y)]
+    return [] if isinstance(x, SCALARS) or isinstance(x, Variable) and x.node is None else [x]
 
 
 def mapped(function, x, kind=Variable):
@@ -22,7 +35,7 @@ def mapped(function, x, kind=Variable):
         return function(x)
     if x.__class__ in (tuple, list):
         return x.__class__([mapped(function, y, kind) for y in x])
-    if isinstance(x, tuple) and hasattr(x, "_make"):  # a named tuple, as `max` returns
+    if is_named(x):
         return x._make([mapped(function, y, kind) for y in x])
     if x.__class__ is dict:
         return {name: mapped(function, y, kind) for name, y in x.items()}

@@ -11,7 +11,7 @@ import weakref
 from ..autograd import Leaf, Variable, wrap
 from ..backend import xp
 from . import traced
-from .arguments import detached, in_words, inputs_in, kind_of, mapped, shown
+from .arguments import detached, in_words, inputs_in, kind_of, mapped, objects_in, shown
 from .recorder import Recorder, described
 from .recording import GRADIENT, NOTHING, Carried, Recording, Undone, alike, get_array
 from .surroundings import Places, Surroundings, count_changes, state_of
@@ -50,9 +50,10 @@ def compile(function):
 
 
 class Kind:
-    """What is known of calls with one kind of arguments."""
+    """What is known of calls with one kind of arguments, of which `objects` are."""
 
-    def __init__(self):
+    def __init__(self, objects=()):
+        self.objects = objects
         self.recordings, self.traces, self.carried, self.settings, self.plan = [], [], {}, [], None
         self.failures, self.detours, self.refused = 0, 0, None
 
@@ -61,6 +62,11 @@ class Kind:
         self.failures += 1
         if self.failures > 1:
             self.refused = problem
+
+    def forget(self, problem):
+        """Give up what was recorded, too: it is of no use, and has much memory."""
+        self.refused = problem
+        self.recordings.clear()
 
 
 class Compiled:
@@ -71,6 +77,9 @@ class Compiled:
         functools.update_wrapper(self, function, updated=())
         self.function, self.kinds, self.warned, self.busy = function, {}, set(), threading.Lock()
         self.copies = False  # whether gradients are handed out as copies
+
+    def __reduce__(self):
+        return compile, (self.function,)  # a copy knows nothing yet
 
     def __get__(self, instance, owner=None):
         return self if instance is None else types.MethodType(self, instance)
@@ -90,7 +99,7 @@ class Compiled:
         if traced.at_work_here():  # this is part of what is recorded
             return self.as_it_is(args, kwargs)
         kind, drawn, cause = (kind_of(args), kind_of(kwargs) if kwargs else None), (), None
-        known = self.kinds.get(kind) or self.another(kind)
+        known = self.kinds.get(kind) or self.another(kind, objects_in((args, kwargs)))
         for found in known.recordings:
             changed = found.difference()
             if changed is None and not found.is_kept():
@@ -108,7 +117,7 @@ class Compiled:
             if changed is not GRADIENT:
                 self.warn("anew", f"{in_words(changed)}: it is recorded anew")
         if len(known.recordings) >= KINDS:
-            known.refused = f"what it sees changes: {KINDS} recordings were made"
+            known.forget(f"what it sees changes: {KINDS} recordings were made")
         if known.refused:
             self.warn("refused", f"{known.refused}; it is called as it is, not compiled")
             with Recorder(drawn) if drawn else NOTHING:
@@ -120,13 +129,14 @@ class Compiled:
             self.detour(known, cause)
         return result
 
-    def another(self, kind):
+    def another(self, kind, objects):
         """Begin with arguments of another kind."""
-        known = Kind()
         if len(self.kinds) >= KINDS:
-            known.refused = (f"it was called in more than {KINDS} ways; another number as argument is another way: pass "
-                             "numbers that change as tensors")  # fmt: skip
+            known = Kind()
+            known.refused = (f"it was called in more than {KINDS} ways; another number or object as argument is another "
+                             "way: pass numbers that change as tensors")  # fmt: skip
             return known
+        known = Kind(objects)
         if self.kinds:
             self.warn("anew", "shapes, dtypes or arguments differ from those recorded: it is recorded anew for these")
         self.kinds[kind] = known
@@ -137,7 +147,7 @@ class Compiled:
         known.detours += 1
         self.warn("anew", f"what it does depends on values ({cause}): it is recorded anew")
         if known.detours > KINDS:
-            known.refused = f"what it does depends on values ({cause})"
+            known.forget(f"what it does depends on values ({cause})")
 
     def warn(self, about, text):
         """Say once that something is recorded anew, and once that something is not compiled."""
@@ -190,7 +200,7 @@ class Compiled:
         else:
             known.carried, known.traces = carried, [*known.traces[1 - ATTEMPTS :], recorder.trace]
             if len(known.traces) == ATTEMPTS:
-                known.refused = f"it does something else at every call: {disagreement(*known.traces[-2:])}"
+                known.forget(f"it does something else at every call: {disagreement(*known.traces[-2:])}")
         return result
 
 

@@ -17,8 +17,8 @@ from .calls import Changed
 from .traced import TO_NUMPY, Library, Traced, active, plain, slot
 
 DRAWS = "rand uniform randn normal exponential bernoulli dropout_mask randint randperm multinomial".split()
-SEEDING = "manual_seed", "seed", "set_state"
-SEEDS = "it sets the state of the random stream"
+STATES = "manual_seed", "seed", "initial_seed", "get_state", "set_state"
+SEEDS = "it reads or sets the state of the random stream"
 MISSING = object()
 one_at_a_time = threading.Lock()  # held by the recorder at work, as what it exchanges is there for all threads
 
@@ -110,16 +110,12 @@ def noticed(*tensors):
     plainly_changed(*tensors)
 
 
-def read_groups(optimizer):
-    """An optimiser's groups; who reads them outside of its methods may use their settings as numbers."""
+def read_setting(owner, name):
+    """An attribute of an optimiser or a schedule; who reads it outside of their steps may use it as a number."""
     at_work = active()
-    if at_work is not None:
-        at_work.settings[id(optimizer)] = optimizer
-    return vars(optimizer)["param_groups"]
-
-
-def write_groups(optimizer, groups):
-    vars(optimizer)["param_groups"] = groups
+    if at_work is not None and name in object.__getattribute__(owner, "__dict__"):
+        at_work.settings[id(owner), name] = owner, name
+    return object.__getattribute__(owner, name)
 
 
 def forgetting(optimizer, set_to_none=True):
@@ -190,16 +186,16 @@ def replacements(modules):
         for name, method in vars(owner).items():
             if name in DRAWS:
                 found.append((owner, name, noted_as("draw", method)))
-            elif name in SEEDING:
+            elif name in STATES:
                 found.append((owner, name, noting(method, SEEDS)))
+    found.append((random.Generator, "_twister", property(noting(random.Generator._twister.fget, SEEDS))))  # by any method
     if on_gpu:  # CuPy's own functions do not ask their arguments, and these are called directly: only for such arrays
         found.append((inplace, "Array", Changed))
     for owner in with_subclasses(Optimizer) + with_subclasses(LRScheduler):
         if "step" in vars(owner):
             found.append((owner, "step", noted_as("as_it_is", owner.step)))
-    found.append((LRScheduler, "get_last_lr", noting(LRScheduler.get_last_lr, "it asks a schedule for numbers")))
-    found += [(Optimizer, "zero_grad", forgetting), (Optimizer, "param_groups", property(read_groups, write_groups))]
-    return found
+    found += [(owner, "__getattribute__", read_setting) for owner in (Optimizer, LRScheduler)]
+    return [*found, (Optimizer, "zero_grad", forgetting)]
 
 
 @contextlib.contextmanager

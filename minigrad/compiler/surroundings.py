@@ -154,7 +154,7 @@ class Surroundings:
     """The places that a function reaches from some roots, [(path, object)], and the tensors at them, by id.
 
     `watched` are places in modules, whose changes are counted. Of an optimiser only the parameters count, as its methods
-    run at every replay, unless it is one of those whose `settings` the function reads itself.
+    run at every replay, and the `settings` that the function reads itself, [(optimiser or schedule, attribute)].
     """
 
     def __init__(self, *roots, settings=()):
@@ -163,8 +163,11 @@ class Surroundings:
         self.stack = [*roots, ("random", random._inst), ("numpy.random", np.random.get_state.__self__)]
         self.streams = {}  # other random numbers than the library's
         self.iterator = self.stepping = None  # the path to an iterator, and to what stands for an optimiser's step
-        for group in [group for optimizer in settings for group in vars(optimizer)["param_groups"]]:
-            self.entries("a setting ", group, [name for name in group if name != "params"])
+        for owner, name in settings:
+            if name != "param_groups":
+                self.entries(f"{type(owner).__name__}.", vars(owner), [name])
+            for group in vars(owner)[name] if name == "param_groups" else ():
+                self.entries("a setting ", group, [name for name in group if name != "params"])
         while self.stack:
             self.visit(*self.stack.pop())
 
@@ -181,6 +184,8 @@ class Surroundings:
 
     def container(self, path, x, watched=False):
         measure, words = next(value for kinds, value in MEASURES.items() if isinstance(x, kinds))
+        if measure is tuple and not all(isinstance(key, SCALARS) for key in x):
+            measure = identities  # tensors are not compared as other keys are
         (self.watched_containers if watched else self.containers).append((f"{words} {path.strip()}", x, measure, measure(x)))
 
     def visit(self, path, x):
@@ -190,6 +195,10 @@ class Surroundings:
         if isinstance(x, Variable):
             self.tensors[id(x)] = x
             self.entries(f"{path}.", vars(x), [name for name in vars(x) if name != "_grad"])
+            if x.node is None:  # where a gradient from before it was frozen is kept
+                self.add(f"{path}.grad", "entry", vars(x), "_grad", vars(x).get("_grad"))
+            elif x.node.hooks is not None:
+                self.stack += [(f"a hook of {path}", function) for function in x.node.hooks.functions.values()]
         elif isinstance(x, STREAMS):
             self.streams[id(x)] = x, state_of(x)
         elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
@@ -214,8 +223,9 @@ class Surroundings:
         elif isinstance(x, functools.partial):
             self.stack += [(path, x.func), (path, x.args), (path, x.keywords)]
         elif isinstance(x, Optimizer):
-            self.containers.append((f"the parameters of {path}", x, identities, identities(x)))
-            self.stack += [(path, p) for p in parameters_of(x)]
+            parameters = parameters_of(x)
+            self.containers.append((f"the parameters of {path}", x, ids_of_parameters, [*map(id, parameters)]))
+            self.stack += [(path, p) for p in parameters]
             self.add(f"{path}.step", "entry", vars(x), "step", vars(x).get("step"))
             self.stepping = f"{path}.step" if "step" in vars(x) else self.stepping
         elif isinstance(x, Module):
@@ -276,11 +286,17 @@ def parameters_of(optimizer):
     return [p for group in vars(optimizer).get("param_groups", ()) for p in group["params"]]
 
 
-def identities(optimizer):
+def ids_of_parameters(optimizer):
     return [*map(id, parameters_of(optimizer))]
 
 
+def identities(keys):
+    return [*map(id, keys)]
+
+
 def state_of(stream):
+    if isinstance(stream, random.SystemRandom):
+        return stream.getrandbits(64)  # it has none that could be compared
     if isinstance(stream, random.Random):
         return stream.getstate()
     return str(stream.get_state() if isinstance(stream, np.random.RandomState) else stream.bit_generator.state)
