@@ -1296,6 +1296,95 @@ def test_arguments_that_are_changed_in_place():
     assert late.tolist() == [5, 5]
 
 
+def test_arguments_that_share_memory_with_what_is_changed():
+    def by_step(wrapper):
+        w = mg.ones(1, requires_grad=True)
+        optim = mg.optim.SGD([w], lr=0.1)
+
+        def step(x):
+            optim.zero_grad()
+            w.sum().backward()
+            optim.step()
+            return x * 1
+
+        step = wrapper(step)
+        return [step(mg.ones(1) if i < 3 else w.data).item() for i in range(6)]
+
+    def by_state(wrapper, number):
+        W = mg.zeros(2, 1)
+
+        def step(x):
+            W.add_(1)
+            return x * 1
+
+        step = wrapper(step)
+        return [step(mg.zeros(1) if i < number else W[0]).item() for i in range(6)]
+
+    def by_argument(wrapper):
+        def step(x, y):
+            if x.sum() > 0:
+                x.add_(1)
+            return y * 1
+
+        step, x, y = wrapper(step), mg.zeros(2) - 1, mg.zeros(2) + 1
+        return [step(z, z[0]).item() for z in (x, x, x, y, y, y)]
+
+    check_course(by_step, "changes its argument")
+    for number in (0, 1, 3):
+        check_course(lambda wrapper, number=number: by_state(wrapper, number), "changes its argument")
+    check_course(by_argument, "depends on values")
+
+
+def test_what_the_function_does_to_its_arguments():
+    def run(wrapper):
+        def step(log, x, replaced, failing):
+            if x.sum() > 0:
+                log.append(x.sum().item())
+                x.add_(1)
+                replaced.data = replaced * 2
+            if failing.sum() > 0:
+                x.add_(1)
+                raise ValueError
+            return x * 1
+
+        step, found = wrapper(step), []
+        for sign in (-1, -1, -1, 1, 1, 1):
+            arguments = [], mg.full((2,), sign), mg.ones(1), mg.zeros(1) if sign < 0 else mg.ones(1)
+            with contextlib.suppress(ValueError):
+                step(*arguments)
+            found.append((arguments[0], bits(arguments[1:])))
+        return found
+
+    check_course(run)
+    asking = lambda x: x.requires_grad_().sum() * 1
+    check_course(lambda wrapper: [wrapper(asking)(x).item() for x in (mg.ones(1),) * 6])
+    xs = [mg.ones(1) for _ in range(4)]
+    compiled = mg.compile(asking)
+    with warned("changes its argument"):
+        for x in xs:
+            compiled(x)
+    assert all(x.requires_grad for x in xs)
+
+
+def test_which_tensors_arguments_are(counts):
+    x, y, d = mg.ones(1), nn.Parameter(mg.ones(1), requires_grad=False), mg.ones(1)
+    attributed = [mg.ones(1) for _ in range(2)]
+    attributed[0].scale, attributed[1].scale = 2.0, 3.0
+
+    def run(wrapper):
+        functions = [lambda a, b: a * b * (2 if a is b else 3), lambda a, b: a * (2 if isinstance(b, nn.Parameter) else 3)]
+        by_class, by_attribute = [wrapper(function) for function in functions], wrapper(lambda x: x * x.scale)
+        found = [f(*some).item() for f in by_class for some in [(x, x), (x, y), (d, d), (d, x)] * 4]
+        return found + [by_attribute(some).item() for some in attributed * 4]
+
+    check_course(run, "differ from those recorded")
+    assert counts["replay"] > 10
+    check_course(lambda wrapper: [wrapper(lambda x: x * (2 if x is d else 3))(d).item() for _ in range(3)])
+    same = mg.compile(lambda x: x * (2 if x is d else 3))
+    with warned("can reach by itself"):
+        assert [same(d).item() for _ in range(4)] == [2] * 4
+
+
 class Slotted:
     __slots__ = ("factor",)
 

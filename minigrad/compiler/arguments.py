@@ -10,7 +10,7 @@ def kind_of(x):
         return (x.__class__, *map(kind_of, x))
     if isinstance(x, Variable):
         array = x.array
-        return (array.shape, array.strides, array.dtype) if x.node is None else id(x)
+        return (x.__class__, array.shape, array.strides, array.dtype) if x.node is None and not x.__dict__ else id(x)
     if x.__class__ is dict:
         return (dict, *((name, kind_of(y)) for name, y in x.items()))
     if is_named(x):
@@ -26,7 +26,7 @@ def objects_in(x):
     """The objects that `kind_of` knows by their id: for as long as they are there, no other can have it."""
     if x.__class__ in (tuple, list, dict) or is_named(x):
         return [found for y in (x.values() if x.__class__ is dict else x) for found in objects_in(y)]
-    return [] if isinstance(x, SCALARS) or isinstance(x, Variable) and x.node is None else [x]
+    return [] if isinstance(x, SCALARS) or isinstance(x, Variable) and x.node is None and not vars(x) else [x]
 
 
 def mapped(function, x, kind=Variable):

@@ -8,13 +8,13 @@ import types
 import warnings
 import weakref
 
-from ..autograd import Leaf, Variable, wrap
-from ..backend import xp
+from ..autograd import Leaf, Variable
 from . import traced
 from .arguments import detached, in_words, inputs_in, kind_of, mapped, objects_in, shown
-from .recorder import Recorder, described
+from .recorder import CHANGES_ARGUMENT, Recorder, described
 from .recording import GRADIENT, NOTHING, Carried, Recording, Undone, alike, get_array
 from .surroundings import Places, Surroundings, count_changes, state_of
+from .traced import slot
 
 ATTEMPTS = 4  # recordings to find two that agree
 KINDS = 8  # kinds of arguments, and recordings for each, that a function keeps
@@ -101,10 +101,12 @@ class Compiled:
         kind, drawn, cause = (kind_of(args), kind_of(kwargs) if kwargs else None), (), None
         known = self.kinds.get(kind) or self.another(kind, objects_in((args, kwargs)))
         for found in known.recordings:
-            changed = found.difference()
+            changed, given = found.difference(), args if found.flat else inputs_in((args, kwargs))
+            if given and not found.fits(given):
+                continue
             if changed is None and not found.is_kept():
                 try:
-                    return found.replay(args if found.flat else inputs_in((args, kwargs)))
+                    return found.replay(given)
                 except Undone as undone:
                     drawn, cause = undone.args[0], undone.__cause__
                     if drawn:  # which the call has to use
@@ -158,31 +160,38 @@ class Compiled:
     def record(self, known, args, kwargs, drawn):
         """Call the function and note down what it does; keep that once two recordings agree."""
         given, private, tensors = inputs_in((args, kwargs)), {}, {}
-        inputs = [x.array.copy(order="K") for x in given] if known.traces else [x.array for x in given]
-        if known.traces:  # the calls read what nobody else has; the first call shows whether it writes to its arguments
-            own = iter([wrap(array) for array in inputs])
-            args, kwargs = mapped(lambda x: next(own) if x.node is None else x, (args, kwargs))
         known.carried = {key: copy.copy(carried) for key, carried in known.carried.items()}  # a recording may have those
         for carried in known.carried.values():
             array = carried.array()
             carried.before = private.setdefault(id(array), (array.copy(order="K"), array))[0]
         for carried in known.carried.values():
             carried.put(carried.before, tensors)
-        roots = ("", self.function), ("argument ", args), ("argument ", kwargs)
-        before = Surroundings(*roots, settings=known.settings)
+        before = Surroundings(("", self.function), settings=known.settings)
+        alone = before.call_with(given, args, kwargs)
         leaves = {x.node: x.node.grad for x in before.tensors.values() if isinstance(x.node, Leaf)}
-        with Recorder(drawn, known.plan, known.traces[-1] if known.traces else ()) as recorder:
-            result = mapped(detached, self.function(*args, **kwargs))
-            recorder.say(recorder.aside(described, mapped(get_array, result)))
+        arrays = {id(x): x.array for x in given}
+        own = {i: array.copy(order="K") if known.traces and alone else array for i, array in arrays.items()}
+        inputs, pairs = [own[id(x)] for x in given], [(own[i], array) for i, array in arrays.items()]
+        try:
+            for x in given:  # the calls read arrays that nobody else has
+                slot.__set__(x, own[id(x)])
+            with Recorder(drawn, known.plan, known.traces[-1] if known.traces else (), pairs) as recorder:
+                result = mapped(detached, self.function(*args, **kwargs))
+                recorder.say(recorder.aside(described, mapped(get_array, result)))
+        finally:
+            for x in given:
+                if get_array(x) is own[id(x)]:
+                    slot.__set__(x, arrays[id(x)])
+                else:
+                    recorder.note(CHANGES_ARGUMENT)
         made = {id(x) for x in recorder.survivors}
         gradients = [(node, g, id(g) in recorder.read, node.grad, id(node.grad) in made and node.grad is not g)
                      for node, g in leaves.items()]  # fmt: skip
         carried, problem = consequences(recorder, before, gradients, result, made)
-        for x, array in zip(given, inputs):
-            if any(xp.may_share_memory(array, written) for _, written in recorder.writes):
-                problem = problem or f"it changes its argument, {shown(x)}, in place"
-                if x.array is not array:
-                    xp.copyto(x.array, array)
+        if not alone:
+            problem = problem or "it is given a tensor that it can reach by itself, too"
+        if any(x.node is not None for x in given):
+            problem = problem or CHANGES_ARGUMENT
         known.settings, known.plan = [*recorder.settings.values()], recorder.plan
         if problem:
             known.refuse(problem)
@@ -190,7 +199,7 @@ class Compiled:
             for key, place in carried.items():
                 place.before, place.after = known.carried[key].before, place.array()
             outcome = mapped(lambda x: get_array(x) if id(x) in made else x, result)
-            found = Recording(recorder, before, inputs, [*carried.values()], gradients, outcome, self.copies)
+            found = Recording(recorder, before, given, inputs, [*carried.values()], gradients, outcome, self.copies)
             found.flat = len(inputs) == len(args) and not kwargs and all(isinstance(x, Variable) for x in args)
             known.recordings.append(found)
             known.carried = carried
@@ -227,7 +236,7 @@ def consequences(recorder, before, gradients, result, made):
     for tensor in recorder.survivors:
         if id(tensor) in recorder.read:
             carried[id(tensor), None] = Carried((id(tensor), None), None, tensor)
-    reached = before.tensors.keys() | {id(g) for _, g, _, _, _ in gradients}
+    reached = before.tensors.keys() | before.given.keys() | {id(g) for _, g, _, _, _ in gradients}
     for i, (tensor, _) in recorder.read.items():
         if i not in reached:
             problems.append(f"it reads {shown(tensor)} that it has not from its arguments, closure, globals or the objects "

@@ -40,8 +40,9 @@ from .calls import (
 )
 from .exchange import exchange
 from .surroundings import parameters_of
-from .traced import UFUNC, Memory, Traced, is_view, plain, slot
+from .traced import UFUNC, Memory, Traced, is_view, plain, root_of, slot
 
+CHANGES_ARGUMENT = "it changes its argument, or memory that this shares with others"
 PYTHON_VALUES = bool, int, float, complex, str
 
 
@@ -83,7 +84,8 @@ class Recorder:
     """Notes down what happens inside a `with` block; `drawn` are random numbers to hand out first, in order.
 
     `plan`: of the Arena of an earlier recording; without one, no calls are kept, as they would keep their arrays.
-    `before`: the trace of an earlier recording, whose words this one shares where they are the same.
+    `before`: the trace of an earlier recording, whose words this one shares where they are the same. `arguments`: the
+    array that stands for each argument, and that of the caller, which may be the same.
 
     `calls`: the list. `trace`: the same in words that can be compared. `read`: {id: (tensor, array)} of the tensors from
     before whose numbers were used. `made`: tensors that got an array here. `guards`, `writes`, `draws`: places in the
@@ -91,8 +93,8 @@ class Recorder:
     place before an optimiser's step where other numbers may raise an error. `stepped`: ids of parameters that step.
     """
 
-    def __init__(self, drawn=(), plan=None, before=()):
-        self.arena, self.before = Arena(plan), before
+    def __init__(self, drawn=(), plan=None, before=(), arguments=()):
+        self.arena, self.before, self.arguments = Arena(plan), before, arguments
         self.calls, self.trace, self.guards, self.writes, self.draws = [], [], [], [], []
         self.drawn, self.read, self.made = list(drawn), {}, {}
         self.outer, self.memories, self.fallible, self.stepped = {}, 0, -1, set()
@@ -149,9 +151,7 @@ class Recorder:
     def from_outside(self, tensor, array):
         """The traced array of a tensor that was there before."""
         self.read[id(tensor)] = tensor, array
-        root = array
-        while isinstance(root.base, Array):
-            root = root.base
+        root = root_of(array)
         memory = self.outer.get(id(root))
         if memory is None:
             memory = self.outer[id(root)] = self.memory(root, outer=True)
@@ -174,9 +174,21 @@ class Recorder:
             memory.written, memory.constant = True, False
             if memory.outer:
                 self.writes.append((len(self.calls), memory.array))
+                self.spread(memory.array)
         if guard:
             self.guards.append(len(self.calls))
         self.calls.append(call if self.arena.planned else None)
+
+    def spread(self, written):
+        """Note that arguments, or memory that they lie in, were written; all that share it have the same numbers again."""
+        own = [pair for pair in self.arguments if xp.may_share_memory(pair[0], written)]
+        if not own and not any(xp.may_share_memory(given, written) for _, given in self.arguments):
+            return
+        self.note(CHANGES_ARGUMENT)
+        for array, given in own:
+            xp.copyto(given, array)
+        for array, given in self.arguments:
+            xp.copyto(array, given)
 
     def call(self, function, args, kwargs, receiver=None, writes=None):
         """Call a function with traced arrays among its arguments, and note it down."""
@@ -301,7 +313,10 @@ class Recorder:
         self.handed.update(gradients := self.gradients(parameters))
         self.add(partial(hand_over, gradients))
         self.add(partial(method, owner))
-        return self.aside(method, owner, *args, **kwargs)
+        result = self.aside(method, owner, *args, **kwargs)
+        for p in parameters:
+            self.spread(slot.__get__(p))
+        return result
 
     def gradients(self, parameters):
         """[(leaf, gradient)] of the leaves that were used or step, where the gradient was made here or is none."""

@@ -10,7 +10,7 @@ from ..backend import NUMBERS, Array, unwarned, xp
 from . import surroundings
 from .arguments import mapped
 from .surroundings import Places
-from .traced import layout, slot
+from .traced import layout, root_of, slot
 
 GRADIENT = "a gradient", "there", "not"
 MEMORY = "the memory of a tensor", "one array", "another"
@@ -26,6 +26,12 @@ def alike(then, now):
 
 def hooks_of(node):
     return None if node is None or node.hooks is None else (tuple(node.hooks.functions.values()), node.hooks.retain)
+
+
+def pattern(tensors):
+    """Where each of them stands first."""
+    ids = [*map(id, tensors)]
+    return [*map(ids.index, ids)]
 
 
 def split(pairs):
@@ -61,13 +67,16 @@ class Undone(Exception):
 class Recording:
     """A list of calls, what must be as it was for them to be right, and where their results go.
 
-    `inputs`: the arrays that stand for tensor arguments. `gradients`: [(leaf node, its gradient before, whether the
-    numbers of that were read, its gradient after, whether the calls make that)]. `copies`: whether gradients are handed
-    out as copies, because somebody keeps them.
+    `inputs`: the arrays that stand for the tensors `given` as arguments. `gradients`: [(leaf node, its gradient before,
+    whether the numbers of that were read, its gradient after, whether the calls make that)]. `copies`: whether gradients
+    are handed out as copies, because somebody keeps them.
     """
 
-    def __init__(self, recorder, before, inputs, carried, gradients, result, copies):
-        self.inputs, self.carried = inputs, carried
+    def __init__(self, recorder, before, given, inputs, carried, gradients, result, copies):
+        self.inputs, self.carried, self.pattern = inputs, carried, pattern(given)
+        self.different = len({*self.pattern})
+        stepped = [get_array(x) for x in before.tensors.values() if id(x) in recorder.stepped]
+        self.written = {id(root_of(array)) for array in (*stepped, *[array for _, array in recorder.writes])}
         self.same = [node for node, _, was_read, _, _ in gradients if was_read]
         self.others, self.absent = split([(node, g is None) for node, g, was_read, _, _ in gradients if not was_read])
         self.result, self.copies, self.errors = result, copies, recorder.errors
@@ -93,6 +102,13 @@ class Recording:
         self.draws = [(sum(j <= i for j in places), draw) for i, draw in recorder.draws]
         versions = {id(x.version) for x in before.tensors.values()}
         self.versions = [(version, n) for version, n in recorder.versions.values() if id(version) in versions]
+
+    def fits(self, given):
+        """Whether arguments are one another where they were, and lie in no memory that the calls write."""
+        roots = [id(array if array.base is None else root_of(array)) for array in [x.array for x in given]]
+        if not self.written.isdisjoint(roots) or len({*map(id, given)}) != self.different:
+            return False
+        return self.different == len(given) or pattern(given) == self.pattern
 
     def allowed(self, place, now):
         carried = self.replaced.get(place.key)

@@ -168,8 +168,24 @@ class Surroundings:
                 self.entries(f"{type(owner).__name__}.", vars(owner), [name])
             for group in vars(owner)[name] if name == "param_groups" else ():
                 self.entries("a setting ", group, [name for name in group if name != "params"])
+        self.given = {}
+        self.look()
+
+    def look(self):
         while self.stack:
             self.visit(*self.stack.pop())
+
+    def call_with(self, given, args, kwargs):
+        """Go on to arguments; returns whether none of the tensors `given` for their numbers was reached before."""
+        self.given = {id(x): x for x in given}
+        alone = self.tensors.keys().isdisjoint(self.given)
+        self.seen.update(self.given)
+        for x in self.given.values():
+            if vars(x):
+                self.entries("an argument's ", vars(x))
+        self.stack += ("argument ", args), ("argument ", kwargs)
+        self.look()
+        return alone
 
     def add(self, path, kind, owner, name, value, watched=False):
         (self.watched if watched else self.places).append(Place(path, kind, owner, name, value))
