@@ -3,6 +3,7 @@
 import array
 import collections
 import contextlib
+import contextvars
 import copy
 import gc
 import importlib
@@ -641,6 +642,61 @@ def in_order(found, factor):
     found["a"] = found.pop("a") if factor == 2.0 else found["a"]
 
 
+class Slotted:
+    __slots__ = "factor"
+
+
+class Mangled:
+    __slots__ = ("__factor",)
+
+    def read(self):
+        return self.__factor
+
+    def write(self, factor):
+        self.__factor = factor
+
+
+class Attributed(dict):
+    pass
+
+
+class Space:
+    factor = 1.0
+
+
+def by_default(x, factor=1.0):
+    return x * factor
+
+
+def by_attribute(x):
+    return x * by_attribute.factor
+
+
+BOUND, SPACE = {}, Slotted()
+
+
+def imported():
+    import of_the_user
+
+    return of_the_user.inner.factor
+
+
+def reader_of(module):
+    return lambda found: module.factor
+
+
+def in_dict(found, factor):
+    found["factor"] = factor
+
+
+def in_object(found, factor):
+    found.factor = factor
+
+
+def in_defaults(function, factor):
+    function.__defaults__ = (factor,)
+
+
 HOLDERS = {  # what holds a factor, how a function reads it, how it is set
     "keys": ({}, lambda found: sum(found), in_keys),
     "members": (set(), lambda found: sum(found), in_members),
@@ -651,17 +707,30 @@ HOLDERS = {  # what holds a factor, how a function reads it, how it is set
     "array": (array.array("d", [0]), lambda found: found[0], lambda found, factor: found.__setitem__(0, factor)),
     "bytes": (bytearray([0]), lambda found: found[0], lambda found, factor: found.__setitem__(0, int(factor))),
     "NumPy": (np.zeros(2), lambda found: found[0].item(), lambda found, factor: found.__setitem__(0, factor)),
+    "class": (Space, lambda found: Space.factor, in_object),
+    "made of a class": (Space, lambda found: Space().factor, in_object),
+    "attribute of a function": (by_attribute, lambda found: by_attribute(1.0), in_object),
+    "default": (by_default, lambda found: by_default(1.0), in_defaults),
+    "module of a closure": (inner, reader_of(inner), in_object),
+    "imported": (inner, lambda found: imported(), in_object),
+    "slot": (Slotted(), lambda found: found.factor, in_object),
+    "slot of another name": (Mangled(), lambda found: found.read(), Mangled.write),
+    "attribute of a dict": (Attributed(), lambda found: found.factor, in_object),
+    "bound": (BOUND.get, lambda found: found("factor"), lambda found, factor: in_dict(BOUND, factor)),
+    "proxy": (types.MappingProxyType(BOUND), lambda found: found["factor"], lambda found, factor: in_dict(BOUND, factor)),
+    "member of a set": ({SPACE}, lambda found: [*found][0].factor, lambda found, factor: in_object(SPACE, factor)),
     "number of NumPy": (np.array(0), lambda found: int(found), lambda found, factor: found.fill(factor)),
 }
 
 
 @pytest.mark.parametrize("name", HOLDERS)
-def test_numbers_are_compared_wherever_they_are(name, counts):
+def test_numbers_are_compared_wherever_they_are(name, counts, monkeypatch):
     found, read, write = HOLDERS[name]
 
     def function(x):
         return x * read(found)
 
+    monkeypatch.setitem(sys.modules, "of_the_user", outer)
     compiled, x = mg.compile(function), mg.arange(3) + 1.0
     for factor in (1.0, 2.0):
         write(found, factor)
@@ -1154,8 +1223,8 @@ def test_functions_that_keep_tensors():
     for i in range(5):  # what is put in a place that it can reach is put there at every replay
         compiled(mg.full((2,), float(i)))
         assert kept["y"].tolist() == [2.0 * i + 1] * 2
-    hidden = set()
-    hide = hidden.add
+    hidden = contextvars.ContextVar("hidden")
+    hide = hidden.set
 
     def hiding(x):
         y = x * 2
@@ -1163,6 +1232,9 @@ def test_functions_that_keep_tensors():
         return x
 
     refused(hiding, "something keeps a tensor", 6, mg.ones(2))
+    hidden = set()
+    hide = hidden.add
+    refused(hiding, "the entries of hide changed", 6, mg.ones(2))
     assert len(hidden) == 6
 
 
@@ -1285,6 +1357,34 @@ def test_states_of_the_random_stream_that_are_read_and_set():
     check_course(run, "state of the random stream")
 
 
+def test_results_that_replays_would_share():
+    def numbers(x):
+        yield x * 2
+        yield x * 3
+
+    assert [len([*found]) for found in refused(numbers, "it returns <generator", 6, mg.ones(1))] == [2] * 6
+    found = refused(lambda x: (x * 1, [{1}]), "it returns {1}", 6, mg.ones(1))
+    assert len({id(members) for _, (members,) in found}) == 6
+
+
+def test_history_that_is_left_in_a_tensor():
+    def run(wrapper):
+        w, h = mg.ones(1, requires_grad=True), mg.zeros(1)
+
+        def step(x):
+            h.detach_()
+            h.copy_(w * x)
+
+        step, found = wrapper(step), []
+        for _ in range(5):
+            step(mg.ones(1))
+            h.sum().backward()
+            found.append(w.grad.item())
+        return found
+
+    check_course(run, "leaves another history")
+
+
 def test_arguments_that_are_changed_in_place():
     x = mg.zeros(2)
     refused(lambda x: x.add_(1), "changes its argument", 6, x)
@@ -1383,10 +1483,6 @@ def test_which_tensors_arguments_are(counts):
     same = mg.compile(lambda x: x * (2 if x is d else 3))
     with warned("can reach by itself"):
         assert [same(d).item() for _ in range(4)] == [2] * 4
-
-
-class Slotted:
-    __slots__ = ("factor",)
 
 
 def test_state_in_containers_and_slots():

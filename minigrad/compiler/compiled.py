@@ -43,8 +43,13 @@ def compile(function):
     A function is called as it is at every call, with a warning that names the reason, where it changes numbers or lists
     that it can reach, keeps tensors somewhere, reads tensors from elsewhere (an iterator) or NumPy arrays, hands
     numbers to NumPy (`numpy()`), decides by values that differ from call to call, or after an optimiser's step, seeds
-    the random stream or draws from another, or does other things at every call. What no recording can notice: files, the
-    clock, and changes inside of lists and NumPy arrays with more than 4096 entries.
+    the random stream or draws from another, returns generators or other new objects that are no tensors, numbers, lists
+    or dicts, or does other things at every call; that it does at one call where an argument shares memory with what it
+    changes. What no recording can notice: files, the clock, values of `threading.local`, changes inside of lists and NumPy
+    arrays with more than 4096 entries, names that are defined later (a global, an attribute of a class) where they hide
+    others, what is taken by `getattr` from a module or from one that is handed on, entries put into a module's private
+    registries (`_buffers`, `_forward_hooks`) by hand, and whether an argument is a tensor that the function reaches, too.
+    Tensors that share memory and are replaced, or a gradient that is also kept in a dict, are separate after a replay.
     """
     return Compiled(function)
 
@@ -168,6 +173,7 @@ class Compiled:
             carried.put(carried.before, tensors)
         before = Surroundings(("", self.function), settings=known.settings)
         alone = before.call_with(given, args, kwargs)
+        nodes = [(x, x.node) for x in before.tensors.values()]
         leaves = {x.node: x.node.grad for x in before.tensors.values() if isinstance(x.node, Leaf)}
         arrays = {id(x): x.array for x in given}
         own = {i: array.copy(order="K") if known.traces and alone else array for i, array in arrays.items()}
@@ -188,6 +194,8 @@ class Compiled:
         gradients = [(node, g, id(g) in recorder.read, node.grad, id(node.grad) in made and node.grad is not g)
                      for node, g in leaves.items()]  # fmt: skip
         carried, problem = consequences(recorder, before, gradients, result, made)
+        if any(x.node is not node for x, node in nodes):
+            problem = problem or "it leaves another history, or requires_grad, in a tensor that it can reach"
         if not alone:
             problem = problem or "it is given a tensor that it can reach by itself, too"
         if any(x.node is not None for x in given):
@@ -247,6 +255,9 @@ def consequences(recorder, before, gradients, result, made):
         problems.append("values decide what it does after an optimiser's step, which could not be taken back")
     if any(c.place is None and id(c.tensor) in recorder.stepped for c in carried.values()):
         problems.append("it gives a parameter of an optimiser that steps another array")
+    for x in objects_in(result):
+        if not isinstance(x, (Variable, tuple, type)) and id(x) not in before.seen:
+            problems.append(f"it returns {shown(x)}, which would be one and the same at every replay")
     expected = {id(g) for _, _, _, g, _ in gradients} | {id(c.tensor) for c in carried.values()}
     expected |= {id(g) for g in recorder.handed.values()}
     mapped(lambda x: expected.add(id(x)), result)

@@ -27,10 +27,11 @@ from ..random import Generator
 
 SCALARS = bool, int, float, complex, str, bytes, xp.generic, xp.dtype, slice, type(None)
 MANY = 4096  # entries of a list beyond which only their number is compared
+CONTAINERS = tuple, list, deque, set, frozenset, np.ndarray, array, bytearray, dict, types.MappingProxyType
 STREAMS = random.Random, np.random.RandomState, np.random.Generator  # Python's, NumPy's old ones and its new ones
 # what of a container is compared beside its entries, which are places of their own
 MEASURES = {
-    dict: (tuple, "the keys of"),
+    (dict, types.MappingProxyType): (tuple, "the keys of"),
     (set, frozenset): (frozenset, "the entries of"),
     (list, deque): (len, "the number of entries of"),
     (np.ndarray, array): (operator.methodcaller("tobytes"), "the numbers in"),
@@ -159,7 +160,7 @@ class Surroundings:
 
     def __init__(self, *roots, settings=()):
         self.places, self.containers, self.watched, self.watched_containers = [], [], [], []
-        self.tensors, self.seen = {}, {}
+        self.tensors, self.seen, self.known = {}, {}, set()  # and the classes that are known
         self.stack = [*roots, ("random", random._inst), ("numpy.random", np.random.get_state.__self__)]
         self.streams = {}  # other random numbers than the library's
         self.iterator = self.stepping = None  # the path to an iterator, and to what stands for an optimiser's step
@@ -219,19 +220,14 @@ class Surroundings:
             self.streams[id(x)] = x, state_of(x)
         elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
             self.iterator = path
-        elif isinstance(x, tuple):
-            self.stack += [(f"{path}[{i}]", value) for i, value in enumerate(x)]
-        elif isinstance(x, (list, deque)):
-            self.container(path, x)
-            for i, value in enumerate(x if len(x) <= MANY else ()):
-                self.add(f"{path}[{i}]", "item", x, i, value)
-        elif isinstance(x, (set, frozenset, np.ndarray, array, bytearray)):
-            if not isinstance(x, np.ndarray) or x.size <= MANY:
-                self.container(path, x)
-        elif isinstance(x, dict):
-            self.entries(f"{path} ", x)
+        elif isinstance(x, CONTAINERS):
+            self.members(path, x)
+            if not is_library(type(x).__module__):
+                self.attributes(path, x)
         elif isinstance(x, types.MethodType):
             self.stack += [(path, x.__self__), (path, x.__func__)]
+        elif isinstance(x, types.BuiltinMethodType):  # such as the `get` of a dict
+            self.stack.append((path, x.__self__))
         elif isinstance(x, types.FunctionType):
             self.function(path, x)
         elif isinstance(x, functools._lru_cache_wrapper) or type(x).__name__ == "Compiled" and hasattr(x, "__wrapped__"):
@@ -249,27 +245,59 @@ class Surroundings:
                 self.seen[id(registry)] = registry
                 self.entries(f"{path}.", registry, watched=True)
             self.classes(type(x))
-        elif not isinstance(x, (type, types.ModuleType)):
+        elif isinstance(x, type):
+            self.classes(x)
+        elif not isinstance(x, types.ModuleType):
             module = type(x).__module__
             if not is_library(module) or module in OWN_STATE or module.startswith("minigrad."):
-                for name in itertools.chain.from_iterable(vars(base).get("__slots__", ()) for base in type(x).__mro__):
-                    if hasattr(x, name):
-                        self.add(f"{path}.{name}", "attribute", x, name, getattr(x, name))
-                self.entries(f"{path}.", getattr(x, "__dict__", {}))
-                self.classes(type(x))
+                self.attributes(path, x)
+
+    def members(self, path, x):
+        """What a container holds."""
+        if isinstance(x, tuple):
+            self.stack += [(f"{path}[{i}]", value) for i, value in enumerate(x)]
+        elif isinstance(x, dict):
+            self.entries(f"{path} ", x)
+        elif not isinstance(x, np.ndarray) or x.size <= MANY:
+            self.container(path, x)
+            few = len(x) <= MANY if isinstance(x, (list, deque, set, frozenset, types.MappingProxyType)) else False
+            if few and isinstance(x, (set, frozenset)):
+                self.stack += [(f"an entry of {path}", value) for value in x]
+            elif few:
+                for i, value in x.items() if isinstance(x, types.MappingProxyType) else enumerate(x):
+                    self.add(f"{path}[{i}]", "item", x, i, value)
+
+    def attributes(self, path, x):
+        """What an object and its class hold."""
+        for base in type(x).__mro__:
+            slots = vars(base).get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if name.startswith("__") and not name.endswith("__"):  # which the class calls by another name
+                    name = f"_{base.__name__.lstrip('_')}{name}"
+                if hasattr(x, name):
+                    self.add(f"{path}.{name}", "attribute", x, name, getattr(x, name))
+        if hasattr(x, "__dict__"):
+            self.entries(f"{path}.", vars(x))
+        self.classes(type(x))
 
     def function(self, path, x):
         """The closure of a function of the user's, the globals that it names, and its defaults."""
         of_library = is_library(x.__globals__.get("__name__"))
         if of_library and is_library(x.__module__):
             return
+        names, attributes, imported = names_in(x.__code__)
         for name, cell in zip(x.__code__.co_freevars, x.__closure__ or ()):
             if not is_empty(cell):
                 self.add(name, "cell", cell, name, cell.cell_contents)
-        self.stack += [(path, x.__defaults__), (path, x.__kwdefaults__)]
+                self.module(name, cell.cell_contents, attributes)
         if of_library:  # one that wraps the user's
+            self.stack += [(path, x.__defaults__), (path, x.__kwdefaults__)]
             return
-        names, attributes = names_in(x.__code__)
+        self.add(f"{path}.__defaults__", "attribute", x, "__defaults__", x.__defaults__)
+        self.stack.append((path, x.__kwdefaults__))
+        self.entries(f"{path}.", vars(x), [*vars(x)])
+        for name in imported & sys.modules.keys():
+            self.module(name, sys.modules[name], attributes)
         for name in sorted(names & x.__globals__.keys()):
             self.add(name, "entry", x.__globals__, name, x.__globals__[name])
             self.module(name, x.__globals__[name], attributes)
@@ -286,14 +314,15 @@ class Surroundings:
     def classes(self, cls):
         """What classes of the user's hold, and what their methods see."""
         for base in cls.__mro__:
-            if not is_library(base.__module__) and id(base) not in self.seen:
-                self.seen[id(base)] = base
+            if not is_library(base.__module__) and base not in self.known:
+                self.known.add(base)
                 for name, value in vars(base).items():
                     if isinstance(value, (classmethod, staticmethod)):
                         self.stack.append((f"{base.__name__}.{name}", value.__func__))
                     elif isinstance(value, property):
                         self.stack.append((f"{base.__name__}.{name}", value.fget))
                     elif name not in OF_CLASSES and not isinstance(value, types.MemberDescriptorType):
+                        value = getattr(base, name, value)  # which in an `Enum` is another
                         self.add(f"{base.__name__}.{name}", "attribute", base, name, value)
 
 
@@ -336,8 +365,15 @@ def is_empty(cell):
 
 @functools.cache
 def names_in(code):
-    """The names of the globals, and of all attributes, that a function and those inside it use."""
-    used = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}, {*code.co_names}
+    """The names of the globals, of all attributes and of imported modules that a function and those inside it use."""
+    used, imported = set(), set()
+    for i in dis.get_instructions(code):
+        if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            used.add(i.argval)
+        elif i.opname == "IMPORT_NAME":
+            imported.add(i.argval)
+    found = used, {*code.co_names}, imported
     for inner in (names_in(c) for c in code.co_consts if isinstance(c, types.CodeType)):
-        used[0].update(inner[0]), used[1].update(inner[1])
-    return used
+        for names, others in zip(found, inner):
+            names.update(others)
+    return found
