@@ -212,9 +212,9 @@ class Surroundings:
         if isinstance(x, Variable):
             self.tensors[id(x)] = x
             self.entries(f"{path}.", vars(x), [name for name in vars(x) if name != "_grad"])
-            if x.node is None:  # where a gradient from before it was frozen is kept
+            if x.node is None and x.array.dtype.kind == "f":  # where a gradient from before it was frozen is kept
                 self.add(f"{path}.grad", "entry", vars(x), "_grad", vars(x).get("_grad"))
-            elif x.node.hooks is not None:
+            elif x.node is not None and x.node.hooks is not None:
                 self.stack += [(f"a hook of {path}", function) for function in x.node.hooks.functions.values()]
         elif isinstance(x, STREAMS):
             self.streams[id(x)] = x, state_of(x)
@@ -235,9 +235,12 @@ class Surroundings:
         elif isinstance(x, functools.partial):
             self.stack += [(path, x.func), (path, x.args), (path, x.keywords)]
         elif isinstance(x, Optimizer):
-            parameters = parameters_of(x)
-            self.containers.append((f"the parameters of {path}", x, ids_of_parameters, [*map(id, parameters)]))
-            self.stack += [(path, p) for p in parameters]
+            groups = vars(x)["param_groups"]
+            for i, group in enumerate(groups):
+                self.places += Place(path, "item", groups, i, group), Place(path, "entry", group, "params", group["params"])
+            for some in (groups, *[group["params"] for group in groups]):
+                self.containers.append((f"the parameters of {path}", some, identities, identities(some)))
+            self.stack += [(path, p) for p in parameters_of(x)]
             self.add(f"{path}.step", "entry", vars(x), "step", vars(x).get("step"))
             self.stepping = f"{path}.step" if "step" in vars(x) else self.stepping
         elif isinstance(x, Module):
@@ -329,10 +332,6 @@ class Surroundings:
 def parameters_of(optimizer):
     """The parameters that an optimiser steps; none of a schedule."""
     return [p for group in vars(optimizer).get("param_groups", ()) for p in group["params"]]
-
-
-def ids_of_parameters(optimizer):
-    return [*map(id, parameters_of(optimizer))]
 
 
 def identities(keys):
