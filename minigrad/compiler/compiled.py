@@ -43,13 +43,15 @@ def compile(function):
     A function is called as it is at every call, with a warning that names the reason, where it changes numbers or lists
     that it can reach, keeps tensors somewhere, reads tensors from elsewhere (an iterator) or NumPy arrays, hands
     numbers to NumPy (`numpy()`), decides by values that differ from call to call, or after an optimiser's step, seeds
-    the random stream or draws from another, returns generators or other new objects that are no tensors, numbers, lists
-    or dicts, or does other things at every call; that it does at one call where an argument shares memory with what it
-    changes. What no recording can notice: files, the clock, values of `threading.local`, changes inside of lists and NumPy
-    arrays with more than 4096 entries, names that are defined later (a global, an attribute of a class) where they hide
-    others, what is taken by `getattr` from a module or from one that is handed on, entries put into a module's private
-    registries (`_buffers`, `_forward_hooks`) by hand, and whether an argument is a tensor that the function reaches, too.
-    Tensors that share memory and are replaced, or a gradient that is also kept in a dict, are separate after a replay.
+    the random stream or draws from another, leaves other history in a tensor, returns objects made in it that are no
+    tensors, numbers, tuples, lists or dicts, changes an argument or memory that this shares, or does other things at
+    every call.
+
+    What no recording can notice: files, the clock, `threading.local`; changes inside of lists and NumPy arrays with more
+    than 4096 entries; globals and attributes of classes that are defined later and hide others; what a function takes of
+    a Python module that another one hands it; entries put by hand into a module's registries (`_forward_hooks`); whether
+    an argument is a tensor that the function knows by another name; and `requires_grad` of gradients. Where a replay
+    puts tensors that shared memory, each has its own.
     """
     return Compiled(function)
 

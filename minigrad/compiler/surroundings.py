@@ -261,14 +261,17 @@ class Surroundings:
             self.stack += [(f"{path}[{i}]", value) for i, value in enumerate(x)]
         elif isinstance(x, dict):
             self.entries(f"{path} ", x)
-        elif not isinstance(x, np.ndarray) or x.size <= MANY:
+        elif isinstance(x, np.ndarray):
+            if x.size <= MANY:
+                self.container(path, x)
+        else:
             self.container(path, x)
-            few = len(x) <= MANY if isinstance(x, (list, deque, set, frozenset, types.MappingProxyType)) else False
-            if few and isinstance(x, (set, frozenset)):
-                self.stack += [(f"an entry of {path}", value) for value in x]
-            elif few:
-                for i, value in x.items() if isinstance(x, types.MappingProxyType) else enumerate(x):
-                    self.add(f"{path}[{i}]", "item", x, i, value)
+            entries = x if len(x) <= MANY and not isinstance(x, (array, bytearray)) else ()
+            if isinstance(x, (set, frozenset)):
+                self.stack += [(f"an entry of {path}", value) for value in entries]
+                return
+            for name, value in x.items() if isinstance(x, types.MappingProxyType) else enumerate(entries):
+                self.add(f"{path}[{name}]", "item", x, name, value)
 
     def attributes(self, path, x):
         """What an object and its class hold."""
