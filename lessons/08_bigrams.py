@@ -266,7 +266,7 @@ lesson.compare("bigram.counts", "loss of the table of counts", 2.4540942, from_c
 
 # %%
 terms = (N.float() / N.float().sum(1, keepdim=True))[X, Y].log()
-careless = (-mg.cumsum(terms, 0)[-1] / X.shape[0]).item()  # a running sum adds one after the other
+careless = -terms.numpy().cumsum()[-1] / X.shape[0]  # NumPy's running sum adds one after the other, in float32
 careful = -terms.double().mean().item()
 print(f"summed in float32 one by one: {careless:.7f}")
 print(f"summed in float64:            {careful:.7f}")
