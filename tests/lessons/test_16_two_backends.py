@@ -27,7 +27,7 @@ def test_quick_run_says_whether_there_is_a_gpu(quick):
 
 
 def test_a_missing_library_ends_in_one_sentence(quick):
-    assert re.search("^ImportError: MINIGRAD_BACKEND=cupy: CuPy is not installed; install minigrad", quick.output, re.M)
+    assert re.search("^ImportError: MINIGRAD_BACKEND=cupy: CuPy is not installed; install cupy-cuda12x", quick.output, re.M)
     assert "ValueError: MINIGRAD_BACKEND: expected 'numpy' or 'cupy', got 'abacus'" in quick.output
 
 
