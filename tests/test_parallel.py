@@ -285,7 +285,7 @@ def two_started(monkeypatch):
 
 
 def test_several_processes_need_mpi4py(two_started):
-    message = r"^DataParallel: mpi4py is not installed, but 2 processes were started; install minigrad\[mpi\]$"
+    message = r"^DataParallel: mpi4py is not installed, but 2 processes were started; install mpi4py \(the extra mpi\)$"
     with pytest.raises(ImportError, match=message):
         two_started(None)
 
