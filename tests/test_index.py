@@ -268,5 +268,6 @@ def test_what_is_picked_lies_in_the_order_of_its_indices():
     for y in (x[:, i], x[:, :, i], x[:, i, j], x[i, :, j], x.index_select(1, i), x[:, [True, False, True]]):
         assert y.is_contiguous() and y.view(-1).shape == (y.numel(),)
     assert mg.arange(4.0).expand(3, 4).clone().view(-1).tolist() == [0, 1, 2, 3] * 3
-    with pytest.raises(IndexError):
-        x[:, mg.tensor([3])]
+    for y in (x, x[:0]):
+        with pytest.raises(IndexError):
+            y[:, mg.tensor([3])]

@@ -215,7 +215,9 @@ def identity(n, dtype):
 def picked(x, index):
     """x[index] for a tuple with index arrays in it, in the order of its indices, which NumPy's own is not."""
     *front, last = index
-    return x.take(last, len(front)) if all(i.__class__ is slice for i in front) else xp.ascontiguousarray(x[index])
+    if x.size and all(i.__class__ is slice for i in front):  # of nothing, `take` takes any index
+        return x.take(last, len(front))
+    return xp.ascontiguousarray(x[index])
 
 
 @primitive
