@@ -258,12 +258,21 @@ def tanh_gradient(g, y):
     return xp.multiply(g, t, t)
 
 
+BITS = {np.dtype(f"f{size}"): np.dtype(f"u{size}") for size in (2, 4, 8)}  # integers as large as the floats
+
+
 def relu_gradient(g, y):
-    """g where y is not 0, so that NaN passes it on, and else 0, in one new array."""
-    if not y.ndim or not surely_finite(g):  # 0 times infinity is NaN
-        return xp.where(y != 0, g, constant(0, g.dtype))
-    t = xp.not_equal(y, constant(0, y.dtype), xp.empty_like(y))
-    return xp.multiply(t, g, t)
+    """g where y is not 0, so that NaN passes it on, and else 0: its bits times 1 or 0, as 0 times infinity is NaN."""
+    dtype = y.dtype
+    bits = BITS[dtype]
+    if y.size < 3000:
+        if y.__class__ is np.ndarray:  # a view costs as much as this, and nothing where it is recorded once and for all
+            return np.where(y, g, constant(0, dtype))
+        return (g.view(bits) * (y != constant(0, dtype))).view(dtype)
+    x = xp.empty_like(y)  # without an array for the mask
+    ones_and_zeros = xp.not_equal(y, constant(0, dtype), x.view(bits))
+    xp.multiply(ones_and_zeros, g.view(bits), ones_and_zeros)
+    return x
 
 
 def expanded(x, shape):
