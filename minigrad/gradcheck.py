@@ -1,9 +1,8 @@
 """Are gradients right? What backward computes, beside central differences: `torch.autograd.gradcheck`."""
 
-import warnings
-
 from .autograd import Variable, as_tuple, grad, wrap
 from .backend import asarray, xp
+from .guard import warn
 from .ops.operands import float64
 from .random import Generator
 
@@ -105,10 +104,9 @@ def check_inputs(inputs):
     for i, x in enumerate(inputs):
         if isinstance(x, Variable) and x.requires_grad:
             if x.dtype != float64:
-                warnings.warn(
+                warn(
                     f"Input #{i} requires gradient and is not a double precision floating point. This check "
-                    "will likely fail if all the inputs are not of double precision floating point.",
-                    stacklevel=4,
+                    "will likely fail if all the inputs are not of double precision floating point."
                 )
             if x.numel() and any(stride == 0 and n > 1 for stride, n in zip(x.array.strides, x.array.shape)):
                 raise RuntimeError(

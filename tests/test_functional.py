@@ -346,6 +346,9 @@ def test_warnings_of_torch():
         lambda x: nn.init.kaiming_uniform_(x[:0]), lambda x: nn.init.kaiming_normal_(x[:0]),
         lambda x: nn.init.trunc_normal_(x, mean=9.0), lambda x: nn.GRU(3, 4, dropout=0.5),
         lambda x: mg.optim.SGD([x, x]), lambda x: mg.optim.Adam([x, x]),
+        lambda x: mg.utils.data.DataLoader([x], pin_memory=True), lambda x: mg.utils.data.random_split([x], [0.5, 0.5]),
+        lambda x: mg.autograd.gradcheck(mg.neg, x.requires_grad_(), raise_exception=False),
+        lambda x, called=[]: [mg.neg(x) for x in map(mg.compile(lambda x: called.append(1) or x * 2), [x] * 4)],
     ],
 )  # fmt: skip
 def test_warnings_point_at_the_line_that_called_the_library(call):

@@ -5,10 +5,10 @@ import functools
 import gc
 import threading
 import types
-import warnings
 import weakref
 
 from ..autograd import Leaf, Variable
+from ..guard import warn
 from . import traced
 from .arguments import detached, in_words, inputs_in, kind_of, mapped, objects_in, shown
 from .recorder import CHANGES_ARGUMENT, Recorder, described
@@ -162,7 +162,7 @@ class Compiled:
         """Say once that something is recorded anew, and once that something is not compiled."""
         if about not in self.warned:
             self.warned.add(about)
-            warnings.warn(f"compile({getattr(self, '__name__', self.function)}): {text}", stacklevel=3)
+            warn(f"compile({getattr(self, '__name__', self.function)}): {text}")
 
     def record(self, known, args, kwargs, drawn):
         """Call the function and note down what it does; keep that once two recordings agree."""

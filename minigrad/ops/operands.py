@@ -8,7 +8,7 @@ from .. import autograd
 from ..autograd import Node, Rule, Variable, Version, mode, new, primitive, with_vjps, wrap
 from ..backend import NUMBERS, RAW, Array, asarray, column_sums, constant, expanded, kind_of, total, xp
 
-float32, float64, int64, boolean = map(xp.dtype, ("float32", "float64", "int64", "bool"))
+float16, float32, float64, int64, boolean = map(xp.dtype, ("float16", "float32", "float64", "int64", "bool"))
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 
@@ -51,6 +51,16 @@ def cast(x, dtype, source):
 
 
 cast.vjp(lambda g, dtype, source: cast(g, source, dtype))
+
+
+def widened(dtype, *tensors):
+    """The tensors in a dtype, None where there is none."""
+    return [x if x is None else as_dtype(x, dtype) for x in tensors]
+
+
+def beyond_halves(*tensors):
+    """The tensors themselves, those of float16 in float32, as sums and squares of halves soon leave their range."""
+    return widened(float32, *tensors) if tensors[0].array.dtype is float16 else tensors
 
 
 def dtype_of(dtype, operation):

@@ -20,10 +20,8 @@ from ..backend import (
 )  # fmt: skip
 from ..kernels import REDUCE, Kernel, by_kernel
 from .elementwise import exp
-from .operands import as_dtype, boolean, broadcast_to, dtype_of, float32, int64
+from .operands import as_dtype, boolean, broadcast_to, dtype_of, float16, float32, float64, int64
 from .shape import dim_of, dims_of, reshape_
-
-float16, float64 = map(xp.dtype, ("float16", "float64"))
 
 # ---------------------------------------------------------------------------------------------- shapes and arguments
 

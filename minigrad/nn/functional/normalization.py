@@ -7,8 +7,8 @@ from ...autograd import wrap
 from ...backend import constant, xp
 from ...ops.elementwise import rsqrt, square
 from ...ops.normalization import batch_norm_, layer_norm_, move
-from ...ops.operands import as_dtype, float32
-from ...ops.reduce import deviations, float16, float64, mean_
+from ...ops.operands import as_dtype, beyond_halves, float32, float64, widened
+from ...ops.reduce import deviations, mean_
 from ...ops.shape import integer, reshape_, sizes_of
 
 
@@ -41,7 +41,7 @@ def batch_norm(
         return affine(input, weight, bias)
     mean = None if running_mean is None else running_mean.array
     var = None if running_var is None else running_var.array
-    return as_dtype(normalised(*in_range(input, weight, bias), mean, var, momentum, dims, eps), x.dtype)
+    return as_dtype(normalised(*beyond_halves(input, weight, bias), mean, var, momentum, dims, eps), x.dtype)
 
 
 def normalised(input, weight, bias, mean, var, momentum, dims, eps):
@@ -51,16 +51,6 @@ def normalised(input, weight, bias, mean, var, momentum, dims, eps):
     except FloatingPointError:
         wide = batch_norm_(*widened(float64, input, weight, bias), mean, var, momentum, dims, eps)
         return as_dtype(wide, float32)
-
-
-def widened(dtype, *tensors):
-    return [x if x is None else as_dtype(x, dtype) for x in tensors]
-
-
-def in_range(input, *parameters):
-    """The tensors themselves, those of float16 in float32: the squares of halves soon leave their range."""
-    tensors = input, *parameters
-    return widened(float32, *tensors) if input.array.dtype is float16 else tensors
 
 
 def check(x, operation, **parameters):
@@ -81,7 +71,7 @@ def by_running(input, mean, var, weight, bias, eps, operation):
     if mean is None or var is None:
         raise RuntimeError(f"{operation}: running_mean and running_var must be defined in evaluation mode")
     own = input.array.dtype
-    input, mean, var, weight, bias = in_range(input, mean, var, weight, bias)
+    input, mean, var, weight, bias = beyond_halves(input, mean, var, weight, bias)
     scale = wrap(1 / xp.sqrt(var.array + constant(eps, var.array.dtype)))
     scale = scale if weight is None else scale * weight
     shift = scale * -mean
@@ -120,7 +110,7 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         mean, _, squares = deviations(x.astype(float64), dims, n)
         move(running_mean.array, mean.mean(0), momentum)
         move(running_var.array, squares.mean(0) / (n - 1), momentum)
-    input, weight, bias = in_range(input, weight, bias)
+    input, weight, bias = beyond_halves(input, weight, bias)
     y = normalised(input, None, None, None, None, 0.0, dims, eps)
     return as_dtype(y if weight is None and bias is None else affine(y, weight, bias), x.dtype)
 
@@ -148,7 +138,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         )
     if x.size == 0:
         return affine(input, weight, bias)
-    input, weight, bias = in_range(input, weight, bias)
+    input, weight, bias = beyond_halves(input, weight, bias)
     groups = reshape_(input, (n, num_groups, c // num_groups, *space))
     dims = tuple(range(2, groups.array.ndim))
     y = reshape_(normalised(groups, None, None, None, None, 0.0, dims, eps), x.shape)
@@ -166,7 +156,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     if x.size == 0:
         return input * 1 if weight is None else input * weight
     dims = tuple(range(x.ndim - len(normalized), x.ndim))
-    input, weight = in_range(input, weight)
+    input, weight = beyond_halves(input, weight)
     eps = float(xp.finfo(input.array.dtype).eps) if eps is None else eps
     y = input * rsqrt(mean_(square(input), dims, True) + eps)
     return as_dtype(y if weight is None else y * weight, x.dtype)
@@ -205,7 +195,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """
     x, normalized = input.array, sizes_of(listed(normalized_shape, "layer_norm"), "layer_norm")
     check_normalized(x, normalized, "layer_norm", weight=weight, bias=bias)
-    rows, weight, bias = in_range(input, weight, bias)
+    rows, weight, bias = beyond_halves(input, weight, bias)
     if len(normalized) > 1 or x.ndim != 2:
         features = (math.prod(normalized),)
         weight = None if weight is None else reshape_(weight, features)

@@ -7,9 +7,8 @@ from ...autograd import mode, wrap
 from ...backend import asarray, xp
 from ...ops.index import along as index_along
 from ...ops.index import gather_
-from ...ops.operands import as_dtype, float32
+from ...ops.operands import as_dtype, beyond_halves
 from ...ops.pool import Window, chosen, collect, maxima, overall_mean, places, sliding
-from ...ops.reduce import float16
 from ...ops.resample import along, averaging
 from ...ops.shape import integer, reshape_
 from .conv import several
@@ -90,11 +89,6 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 # --------------------------------------------------------------------------------------------------- the mean
 
 
-def in_range(input):
-    """The tensor itself, one of float16 in float32: a sum of halves soon leaves their range."""
-    return as_dtype(input, float32) if input.array.dtype is float16 else input
-
-
 def divisors(space, window, size, count_include_pad):
     """How many elements each window counts, along each dimension."""
     counts = []
@@ -117,7 +111,8 @@ def avg_pool(
         raise RuntimeError(f"{operation}: divisor must be not zero")
     x = input.array
     size = places_of(operation, x.shape, window, ceil_mode)
-    sums = collect(in_range(input), None, window, size)
+    (y,) = beyond_halves(input)
+    sums = collect(y, None, window, size)
     if divisor_override is not None:
         return as_dtype(sums / divisor_override, x.dtype)
     counts = divisors(x.shape[-dims:], window, size, count_include_pad)
@@ -194,7 +189,7 @@ def adaptive_avg_pool(operation, dims, input, output_size, none_allowed):
         raise NotImplementedError(f'"{operation}" not implemented for {x.dtype}')
     if size == (1,) * dims:
         return overall_mean(input, dims)
-    window, y = even_window(x.shape[-dims:], size), in_range(input)
+    window, (y,) = even_window(x.shape[-dims:], size), beyond_halves(input)
     if window is not None:
         return as_dtype(collect(y, None, window, size) / math.prod(window.kernel), x.dtype)
     for dim, m in zip(range(x.ndim - dims, x.ndim), size):

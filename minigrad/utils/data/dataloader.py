@@ -2,11 +2,11 @@
 
 import itertools
 import threading
-import warnings
 from collections import deque
 from typing import NamedTuple
 
 from ...creation import tensor
+from ...guard import warn
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset, Subset, TensorDataset, samples
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
@@ -43,7 +43,7 @@ class DataLoader:
         if num_workers == 0 and (timeout or prefetch_factor is not None):
             raise ValueError("DataLoader: timeout and prefetch_factor need num_workers > 0")
         if pin_memory:
-            warnings.warn("DataLoader: pin_memory=True has no effect, memory is never pinned", stacklevel=2)
+            warn("DataLoader: pin_memory=True has no effect, memory is never pinned")
         self.iterable = isinstance(dataset, IterableDataset)
         if self.iterable:
             if shuffle or sampler is not None or batch_sampler is not None:

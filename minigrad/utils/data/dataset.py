@@ -1,12 +1,12 @@
 """Data sets: samples by index, or one after the other."""
 
 import math
-import warnings
 from bisect import bisect_right
 from itertools import accumulate
 from typing import Generic, TypeVar
 
 from ...autograd import Variable
+from ...guard import warn
 from .sampler import host_generator
 
 Sample = TypeVar("Sample", covariant=True)
@@ -112,7 +112,7 @@ def random_split(dataset, lengths, generator=None):
         for i in range(len(dataset) - sum(lengths)):
             lengths[i % len(lengths)] += 1
         if 0 in lengths:
-            warnings.warn(f"random_split: got an empty data set, the lengths are {lengths}", stacklevel=2)
+            warn(f"random_split: got an empty data set, the lengths are {lengths}")
     if sum(lengths) != len(dataset) or min(lengths, default=0) < 0:
         raise ValueError(f"random_split: expected lengths of sum {len(dataset)}, got {list(lengths)}")
     indices = host_generator(generator, "random_split").randperm(len(dataset)).tolist()
