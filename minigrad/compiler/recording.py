@@ -6,9 +6,10 @@ import sys
 
 from .. import autograd
 from ..autograd import Variable, mode, tick, wrap
-from ..backend import NUMBERS, Array, unwarned, xp
+from ..backend import NUMBERS, Array, unwarned
 from . import surroundings
 from .arguments import mapped
+from .calls import hand_over
 from .surroundings import Places
 from .traced import layout, root_of, slot
 
@@ -90,8 +91,7 @@ class Recording:
         self.held, self.hooks = self.holdings(), [*map(hooks_of, self.nodes)]
         self.leaves, self.made = split([(node, g) for node, _, _, g, made in gradients if made])
         self.intact = [*self.made, *map(get_array, self.made)]
-        self.new_gradients = [(node, g, made) for node, before, _, g, made in gradients
-                              if g is not before or node in recorder.handed]  # fmt: skip
+        self.new_gradients = [(node, g) for node, before, _, g, _ in gradients if g is not before or node in recorder.handed]
         self.mode = mode.enabled, NUMBERS[float]
         last = max([recorder.fallible, *recorder.guards])
         places = [i for i, call in enumerate(recorder.calls) if call is not None]
@@ -157,11 +157,11 @@ class Recording:
     def replay(self, tensors):
         """Make the calls; raises Undone, with everything as before, where a value leads another way."""
         for array, tensor in zip(self.inputs, tensors):
-            xp.copyto(array, tensor.array)
+            array[...] = tensor.array  # in a third of the time of `copyto`
         for carried in self.carried:
-            xp.copyto(carried.before, carried.array())
+            carried.before[...] = carried.array()
         for array, copy in self.saved:
-            xp.copyto(copy, array)
+            copy[...] = array
         calls = iter(self.calls)
         try:
             with unwarned() if self.errors else NOTHING:
@@ -172,7 +172,7 @@ class Recording:
             if done > self.safe:
                 raise
             for array, copy in self.saved:
-                xp.copyto(array, copy)
+                array[...] = copy
             raise Undone([draw.last for place, draw in self.draws if place <= done]) from error
         if self.versions:
             now = autograd.newest_change = tick()
@@ -182,8 +182,9 @@ class Recording:
 
     def hand_out(self):
         """Put the results of the calls where the function puts them, and return what it returns."""
-        for node, g, made in self.new_gradients:
-            node.grad = wrap(get_array(g).copy()) if made and self.copies else g
+        hand_over(self.new_gradients)
+        if self.copies:
+            hand_over([(node, wrap(get_array(g).copy())) for node, g in zip(self.leaves, self.made)])
         if self.carried:
             copies, tensors = {id(c.after): c.after.copy(order="K") for c in self.carried}, {}
             for carried in self.carried:

@@ -184,7 +184,7 @@ class Surroundings:
         for x in self.given.values():
             if vars(x):
                 self.entries("an argument's ", vars(x))
-        self.stack += ("argument ", args), ("argument ", kwargs)
+        self.stack += [("argument ", x) for x in (*args, *kwargs.values())]
         self.look()
         return alone
 
@@ -247,6 +247,7 @@ class Surroundings:
             for registry in [vars(x), *(vars(x)[name] for name in REGISTRIES)]:
                 self.seen[id(registry)] = registry
                 self.entries(f"{path}.", registry, watched=True)
+            self.seen[id(x._non_persistent_buffers_set)] = x  # of interest to files alone
             self.classes(type(x))
         elif isinstance(x, type):
             self.classes(x)
