@@ -3,7 +3,8 @@
 A bracket behind a ratio, as in 0.70 (<= 0.60), is what minigrad aims for.
 
 `python -m benchmarks compare OLD NEW` shows what changed between two reports written with --json, and
-`python -m benchmarks scaling` how steps grow with width, batch and depth.
+`python -m benchmarks scaling` how steps grow with width, batch and depth. `python -m benchmarks profile` shows
+where the time of a step goes.
 """
 
 import argparse
@@ -102,7 +103,25 @@ def scaling(argv):
     module.run(names, arguments.rounds, every, arguments.threads, arguments.json, arguments.plot)
 
 
-COMMANDS = {"compare": compare, "scaling": scaling}
+def profile(argv):
+    """Divide the time of minigrad's steps among array calls of several kinds and Python, and count bytecodes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks profile", description=profile.__doc__)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="names of workloads, by default all")
+    parser.add_argument("--rounds", type=int, default=60, help="turns that every way gets (60)")
+    add_shared(parser)
+    arguments = checked(parser, parser.parse_args(argv))
+
+    limit_threads(arguments.threads)
+    from benchmarks import profile as module
+
+    names = arguments.workloads or list(module.WORKLOADS)
+    unknown = [name for name in names if name not in module.WORKLOADS]
+    if unknown:
+        parser.error(f"no workload named {', '.join(unknown)}; there are {', '.join(module.WORKLOADS)}")
+    module.run(names, arguments.rounds, arguments.threads, arguments.json, arguments.plot)
+
+
+COMMANDS = {"compare": compare, "scaling": scaling, "profile": profile}
 
 
 def main():

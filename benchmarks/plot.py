@@ -203,3 +203,37 @@ def draw_curve(axes, curve):
     axes.grid(True, color="#DDDDDD", linewidth=0.6)
     axes.set(title=curve["title"], xlabel=curve["axis"], ylabel=curve["unit"])
     axes.legend(fontsize=9)
+
+
+# what Python takes is the darkest; the kinds of array calls go from blue to yellow, told apart by lightness, too
+SLICES = {
+    "python": "#222222",
+    "optimiser": "#882255",
+    "checks": "#CC6677",
+    "moving": "#DDCC77",
+    "sums": "#44AA99",
+    "elementwise": "#88CCEE",
+    "products": "#4477AA",
+}
+
+
+def profile(report):
+    """Stacked bars: the share of minigrad's steps that each kind of array calls and Python take."""
+    workloads = report["workloads"]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(11, 1.8 + 0.5 * len(workloads)), layout="constrained")
+        for row, found in enumerate(workloads.values()):
+            left = 0
+            for name in reversed(SLICES):
+                took = found["python"]["eager"] if name == "python" else found["arrays"][name]
+                share = max(took, 0) / found["eager"]
+                axes.barh(row, share, 0.7, left, color=SLICES[name], label=name.capitalize() if row == 0 else None)
+                left += share
+            axes.text(1.01, row, f"{found['eager']:,.0f} µs", va="center", fontsize=9)
+        axes.set_yticks(range(len(workloads)), workloads)
+        axes.set(xlim=(0, 1), ylim=(len(workloads) - 0.5, -0.5), xlabel="share of a step as it is",
+                 title="Where the time of a training step goes")  # fmt: skip
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1 - 0.5 / len(workloads)), ncols=7, fontsize=9)
+        figure.supxlabel(caption(report["machine"]), fontsize=8, color="#555555")
+    return figure

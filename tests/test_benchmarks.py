@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks import footprint, images, peers, report, runner, startup
+from benchmarks import footprint, images, peers, profile, report, runner, scaling, startup
 from benchmarks.compare import compare
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
@@ -207,6 +207,36 @@ def test_the_memory_of_a_step(monkeypatch):
     assert f"{quotient:.2f} (<= 1.3)" in table and "(<= 1.1)" not in table
 
 
+def test_a_profile_divides_a_step(capsys, tmp_path):
+    path, picture = tmp_path / "profile.json", tmp_path / "profile.png"
+    profile.run(["names-deep"], 3, 1, path, picture)
+    found = json.loads(path.read_text())["workloads"]["names-deep"]
+    for way in ("eager", "compiled"):
+        assert sum(found["arrays"].values()) + found["python"][way] == pytest.approx(found[way])
+    assert set(found["arrays"]) == set(profile.COLUMNS) and found["arrays"]["products"] > found["arrays"]["sums"] > 0
+    assert found["python"]["eager"] > found["python"]["compiled"]
+    assert min(found["bytecodes"].values()) > 0 and found["bytecodes"]["layers"] > found["bytecodes"]["own lines"]
+    assert str(sum(found["bytecodes"].values())) in capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_array_call_has_its_kind():
+    workload = WORKLOADS["names-mlp"]
+    trainer = workload.ways["minigrad compiled"].build(workload.problem())
+    kinds = [*map(profile.kind_of, profile.calls_of(trainer))]
+    assert kinds[:3] == ["moving"] * 3 and kinds[3] == "products" and kinds[4:6] == ["elementwise"] * 2
+    assert kinds.count("checks") == 2 and "optimiser" not in kinds
+
+
+def test_a_curve_has_every_way_at_every_point(capsys):
+    curve = scaling.run_curve("width", 1, every=5)
+    assert [point["at"] for point in curve["points"]] == [128, 4096]
+    for point in curve["points"]:
+        assert set(point["ways"]) == set(scaling.installed())
+        assert all(way["value"] > 0 for way in point["ways"].values())
+    assert "width" in capsys.readouterr().out
+
+
 def test_targets_are_those_of_so_many_threads(monkeypatch):
     workload = WORKLOADS["names-mlp"]
     ways = {label: workload.ways[label] for label in ("minigrad tensors", "minigrad compiled", "numpy", "limit")}
@@ -263,9 +293,10 @@ def test_what_is_no_report_is_refused(tmp_path, content, reason):
     assert finished.returncode == 1 and f"error: {path}: " in finished.stderr and reason in finished.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments", [["names-rnn"], ["--rounds", "0"], ["--threads", "0"], ["--plot", "steps.jpg"], ["--json", "none/a.json"]]
-)
+@pytest.mark.parametrize("arguments", [
+    ["names-rnn"], ["--rounds", "0"], ["--threads", "0"], ["--plot", "steps.jpg"], ["--json", "none/a.json"],
+    ["profile", "names-rnn"], ["scaling", "height"],
+])  # fmt: skip
 def test_wrong_arguments_are_refused(arguments):
     finished = run(*arguments)
     assert finished.returncode == 2 and "error:" in finished.stderr
