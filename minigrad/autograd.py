@@ -472,10 +472,12 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
         g, rule, parents = pending.pop(node), node.rule, node.parents
         if node.hooks is not None:
             g = node.hooks.run(node, g)
-        if targets is not None and node in targets:
-            found[node] = g if create_graph else own_copy(g)
-            if node not in inner:
-                continue
+        if targets is not None:
+            if node in targets:
+                found[node] = g if create_graph else own_copy(g)
+                if node not in inner:
+                    continue
+            parents = [parent if parent in useful else None for parent in parents]
         elif rule is None:
             accumulate(node, g)
             continue
@@ -486,13 +488,13 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
             node.kept = None
         if rule.joint is not None:
             function, picked = rule.joint
-            needs = [*map(bool, parents)] if useful is None else [p is not None and p in useful for p in parents]
+            needs = [parent is not None for parent in parents]
             for parent, gradient in zip(parents, function(g, *picked([*kept, needs]))):
                 if parent is not None and gradient is not None:
                     send(parent, gradient, g)
         for i, function, takes in rule.vjps:
             parent = parents[i]
-            if parent is None or useful is not None and parent not in useful:
+            if parent is None:
                 continue
             if takes.__class__ is int:
                 gradient = function(g, kept[takes])
@@ -500,7 +502,11 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
                 gradient = function(g) if takes is None else function(g, *takes(kept))
             if gradient.shape != parent.shape:
                 gradient = rule.undo_broadcast(gradient, parent.shape)
-            send(parent, gradient, g)
+            if parent.rule is None or parent in pending:
+                send(parent, gradient, g)
+            else:  # as `send` does, without a call
+                pending[parent] = gradient
+                heappush(heap, (-parent.number, parent))
     return found
 
 

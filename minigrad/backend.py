@@ -145,14 +145,21 @@ def constant(value, dtype):
         return _constants[dtype][value]
     except KeyError:
         known = _constants[dtype]
+    if not value:  # 0.0 and -0.0 would be the same key
+        return zero(dtype, math.copysign(1, value))
     with np.errstate(all="ignore"):  # a number that does not fit wraps around or is infinite, as torch has it
         array = np.array(value).astype(dtype)
-    array = array[()] if on_gpu else array
-    if value:  # 0.0 and -0.0 are the same key
-        if len(known) >= 1024:
-            known.clear()
-        known[value] = array
+    if len(known) >= 1024:
+        known.clear()
+    known[value] = array = array[()] if on_gpu else array
     return array
+
+
+@functools.lru_cache(64)
+def zero(dtype, sign=1):
+    """0, or with a negative `sign` -0, as `constant` makes it."""
+    array = np.array(math.copysign(0, sign)).astype(dtype)
+    return array[()] if on_gpu else array
 
 
 def overflow_expected():
@@ -250,7 +257,7 @@ def rectified(x):
     """max(x, 0); NumPy's maximum with a number takes three times as long as its clip where arrays are large."""
     if on_gpu or x.size < 3000 or x.dtype.kind != "f":
         return xp.maximum(x, 0)
-    return x.clip(constant(0, x.dtype), constant(np.inf, x.dtype))
+    return x.clip(zero(x.dtype), constant(np.inf, x.dtype))
 
 
 def tanh_gradient(g, y):
@@ -269,10 +276,10 @@ def relu_gradient(g, y):
     bits = BITS[dtype]
     if y.size < 3000:
         if y.__class__ is np.ndarray:  # a view costs as much as this, and nothing where it is recorded once and for all
-            return np.where(y, g, constant(0, dtype))
-        return (g.view(bits) * (y != constant(0, dtype))).view(dtype)
+            return np.where(y, g, zero(dtype))
+        return (g.view(bits) * (y != zero(dtype))).view(dtype)
     x = xp.empty_like(y)  # without an array for the mask
-    ones_and_zeros = xp.not_equal(y, constant(0, dtype), x.view(bits))
+    ones_and_zeros = xp.not_equal(y, zero(dtype), x.view(bits))
     xp.multiply(ones_and_zeros, g.view(bits), ones_and_zeros)
     return x
 

@@ -165,24 +165,26 @@ def binary(forward=None, *, floating=False, bools=True, prepare=None):
     prepare = prepare or functools.partial(promote, rule.name, floating, bools)
 
     def call(input, other):
-        left, right = isinstance(input, Variable), isinstance(other, Variable)
-        a, b, p, q = input, other, None, None
-        if left:
-            a, p = input.array, input.node if input.origin is None else input.current_node()
-        elif not right:
-            if not isinstance(a, RAW) and not isinstance(b, RAW):
-                raise TypeError(f"{rule.name}(): expected a Tensor, got {kind_of(a)} and {kind_of(b)}")
-            return forward(a, b)
-        if right:
+        if isinstance(other, Variable):
             b, q = other.array, other.node if other.origin is None else other.current_node()
-            if not left and a.__class__ in NUMBERS and b.dtype.kind == "f":
-                a = constant(a, b.dtype)
-        elif b.__class__ in NUMBERS and a.dtype.kind == "f":
-            b = constant(b, a.dtype)
-        if a.__class__ is not b.__class__ or a.dtype is not b.dtype or floating and a.dtype.kind != "f":
+            if isinstance(input, Variable):
+                a, p = input.array, input.node if input.origin is None else input.current_node()
+                alike = a.dtype is b.dtype
+            else:
+                p, alike = None, input.__class__ in NUMBERS and b.dtype.kind == "f"
+                a = constant(input, b.dtype) if alike else input
+        elif isinstance(input, Variable):
+            a, p = input.array, input.node if input.origin is None else input.current_node()
+            q, alike = None, other.__class__ in NUMBERS and a.dtype.kind == "f"
+            b = constant(other, a.dtype) if alike else other
+        elif isinstance(input, RAW) or isinstance(other, RAW):
+            return forward(input, other)
+        else:
+            raise TypeError(f"{rule.name}(): expected a Tensor, got {kind_of(input)} and {kind_of(other)}")
+        if not alike or floating and a.dtype.kind != "f":
             input, other = prepare(input, other)
-            a, p = (input.array, input.current_node()) if left else (input, None)
-            b, q = (other.array, other.current_node()) if right else (other, None)
+            a, p = (input.array, input.current_node()) if isinstance(input, Variable) else (input, None)
+            b, q = (other.array, other.current_node()) if isinstance(other, Variable) else (other, None)
         try:
             y = forward(a, b)
         except ValueError as error:
@@ -196,15 +198,14 @@ def binary(forward=None, *, floating=False, bools=True, prepare=None):
         if (p is not None or q is not None) and rule.differentiable and mode.enabled:
             wanted = p is not None, q is not None
             keep_y, keep_a, keep_b, _ = rule.plans.get(wanted) or rule.plan(wanted)
+            kept = versions = ()
             if keep_y or keep_a or keep_b:
                 kept = y if keep_y else None, a if keep_a else None, b if keep_b else None
                 versions = (
                     version if keep_y else None,
-                    input.version if keep_a and left else None,
-                    other.version if keep_b and right else None,
+                    input.version if keep_a and isinstance(input, Variable) else None,
+                    other.version if keep_b and isinstance(other, Variable) else None,
                 )
-            else:
-                kept = versions = ()
             output.node = Node(rule, (p, q), kept, versions, y.shape)
         return output
 
