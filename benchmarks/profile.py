@@ -43,24 +43,27 @@ def kind_of(call):
     return next((kind for kind, names in KINDS.items() if name in names), "elementwise")
 
 
-def calls_of(trainer):
-    """The array calls of a compiled trainer's step, which is run until it has been recorded."""
+def recorded(trainer):
+    """What a compiled trainer's step is once it has run often enough: its array calls, and the arrays of its arguments."""
     for _ in range(4):
         trainer.step(trainer.draw())
-    return next(found for kind in trainer.step.kinds.values() for found in kind.recordings).calls
+    found = next(found for kind in trainer.step.kinds.values() for found in kind.recordings)
+    return found.calls, found.inputs
 
 
-def time_calls(calls, rounds):
-    """Seconds that each kind of calls takes in a replay of the list: medians over the rounds.
+def time_calls(trainer, calls, inputs, rounds):
+    """Seconds that each kind of calls takes in a replay of the list, on another minibatch each time: medians over rounds.
 
     What reading the clock adds to each call is known from replays without.
     """
     clock, each, whole = time.perf_counter, [], []
     for _ in range(rounds):
+        draw(trainer, inputs)
         start = clock()
         for call in calls:
             call()
         whole.append(clock() - start)
+        draw(trainer, inputs)
         stamps = [clock()]
         for call in calls:
             call()
@@ -72,6 +75,13 @@ def time_calls(calls, rounds):
     for call, took in zip(calls, each, strict=True):
         seconds[kind_of(call)] += float(took)
     return seconds
+
+
+def draw(trainer, inputs):
+    """Put the indices of another minibatch where the calls read them."""
+    indices = trainer.draw()
+    for array in inputs:
+        array[...] = indices.numpy()
 
 
 def part_of(filename):
@@ -110,10 +120,10 @@ def profile(name, rounds):
     problem, labels = workload.problem(), [label for label in workload.ways if label.startswith("minigrad")]
     compiled = next(label for label in labels if label.endswith("compiled"))
     trainers = {label: workload.ways[label].build(problem) for label in (labels[0], compiled)}
-    calls = calls_of(trainers[compiled])
+    calls, inputs = recorded(trainers[compiled])
     turns = measure(trainers, rounds)
     eager, replayed = (1e6 * median(total for total, _ in turns[label]) for label in trainers)
-    seconds = time_calls(calls, rounds)
+    seconds = time_calls(trainers[compiled], calls, inputs, rounds)
     arrays = {kind: 1e6 * seconds[kind] for kind in COLUMNS}
     rest = sum(arrays.values())
     bytecodes = count_bytecodes(trainers[labels[0]])
