@@ -234,6 +234,6 @@ def profile(report):
         axes.set(xlim=(0, 1), ylim=(len(workloads) - 0.5, -0.5), xlabel="share of a step as it is",
                  title="Where the time of a training step goes")  # fmt: skip
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1 - 0.5 / len(workloads)), ncols=7, fontsize=9)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -1.1 / len(workloads)), ncols=7, fontsize=9)
         figure.supxlabel(caption(report["machine"]), fontsize=8, color="#555555")
     return figure

@@ -17,7 +17,6 @@ import numpy as np
 import benchmarks.families  # noqa: F401  (it registers their workloads)
 import minigrad
 from benchmarks.report import heading, machine, write_json
-from benchmarks.timing import measure
 from benchmarks.workload import WORKLOADS
 
 FORMAT = "minigrad profile 1"
@@ -51,37 +50,52 @@ def recorded(trainer):
     return found.calls, found.inputs
 
 
-def time_calls(trainer, calls, inputs, rounds):
-    """Seconds that each kind of calls takes in a replay of the list, on another minibatch each time: medians over rounds.
-
-    What reading the clock adds to each call is known from replays without.
-    """
-    clock, each, whole = time.perf_counter, [], []
-    for _ in range(rounds):
-        draw(trainer, inputs)
-        start = clock()
-        for call in calls:
-            call()
-        whole.append(clock() - start)
-        draw(trainer, inputs)
-        stamps = [clock()]
-        for call in calls:
-            call()
-            stamps.append(clock())
-        each.append(np.diff(stamps))
-    each = np.median(each, axis=0)
-    each -= (each.sum() - median(whole)) / len(calls)
-    seconds = Counter()
-    for call, took in zip(calls, each, strict=True):
-        seconds[kind_of(call)] += float(took)
-    return seconds
-
-
 def draw(trainer, inputs):
-    """Put the indices of another minibatch where the calls read them."""
+    """Put the indices of another minibatch where the recorded calls read them."""
     indices = trainer.draw()
     for array in inputs:
         array[...] = indices.numpy()
+
+
+def microseconds(function):
+    """How long a call takes, once another has filled the caches."""
+    function()
+    start = time.perf_counter()
+    function()
+    return 1e6 * (time.perf_counter() - start)
+
+
+def time_steps(eager, compiled, rounds):
+    """Microseconds of an eager step and of a compiled one, and [(array call of that, its microseconds)]; they take turns.
+
+    Medians over the quieter half of the rounds, each call on another minibatch. What reading the clock adds to each of the
+    array calls is known from replays without.
+    """
+    (calls, inputs), clock = recorded(compiled), time.perf_counter
+    stamps = [0.0] * (len(calls) + 1)
+
+    def replay():
+        draw(compiled, inputs)
+        for call in calls:
+            call()
+
+    def replay_with_stamps():
+        draw(compiled, inputs)
+        stamps[0] = clock()
+        for number, call in enumerate(calls, 1):
+            call()
+            stamps[number] = clock()
+
+    turns = []
+    for _ in range(rounds):
+        steps = [microseconds(lambda way=way: way.step(way.draw())) for way in (eager, compiled)]
+        whole = microseconds(replay) - microseconds(lambda: draw(compiled, inputs))
+        replay_with_stamps()
+        turns.append((*steps, whole, 1e6 * np.diff(stamps)))
+    eager, compiled, whole, each = zip(*sorted(turns, key=lambda turn: sum(turn[:3]))[: (rounds + 1) // 2], strict=True)
+    each = np.median(each, axis=0)
+    each -= (each.sum() - median(whole)) / len(calls)
+    return median(eager), median(compiled), list(zip(calls, each, strict=True))
 
 
 def part_of(filename):
@@ -119,14 +133,13 @@ def profile(name, rounds):
     workload = WORKLOADS[name]
     problem, labels = workload.problem(), [label for label in workload.ways if label.startswith("minigrad")]
     compiled = next(label for label in labels if label.endswith("compiled"))
-    trainers = {label: workload.ways[label].build(problem) for label in (labels[0], compiled)}
-    calls, inputs = recorded(trainers[compiled])
-    turns = measure(trainers, rounds)
-    eager, replayed = (1e6 * median(total for total, _ in turns[label]) for label in trainers)
-    seconds = time_calls(trainers[compiled], calls, inputs, rounds)
-    arrays = {kind: 1e6 * seconds[kind] for kind in COLUMNS}
+    trainers = [workload.ways[label].build(problem) for label in (labels[0], compiled)]
+    eager, replayed, calls = time_steps(*trainers, rounds)
+    arrays = dict.fromkeys(COLUMNS, 0.0)
+    for call, took in calls:
+        arrays[kind_of(call)] += float(took)
     rest = sum(arrays.values())
-    bytecodes = count_bytecodes(trainers[labels[0]])
+    bytecodes = count_bytecodes(trainers[0])
     return {
         "title": workload.title,
         "eager": eager,
