@@ -270,6 +270,23 @@ def tanh_gradient(g, y):
 BITS = {np.dtype(f"f{size}"): np.dtype(f"u{size}") for size in (2, 4, 8)}  # integers as large as the floats
 
 
+def select(condition, a, b):
+    """`where(condition, a, b)` of arrays or numbers, by bits where there are many: NumPy's takes up to ten times as long."""
+    if on_gpu or condition.size < MANY_CHOICES:
+        return xp.where(condition, a, b)
+    dtype, *others = {x.dtype for x in (a, b) if x.__class__ not in NUMBERS} or {None}
+    if others or dtype not in BITS:
+        return xp.where(condition, a, b)
+    x, y = [(constant(x, dtype) if x.__class__ in NUMBERS else x).view(BITS[dtype]) for x in (a, b)]
+    x = x ^ y
+    chosen = xp.multiply(x, condition, x if x.shape == condition.shape else None)
+    chosen ^= y
+    return chosen.view(dtype)
+
+
+MANY_CHOICES = 8192
+
+
 def relu_gradient(g, y):
     """g where y is not 0, so that NaN passes it on, and else 0: its bits times 1 or 0, as 0 times infinity is NaN."""
     dtype = y.dtype

@@ -94,6 +94,24 @@ def test_constants_and_ones_do_not_pile_up():
     assert len(backend._constants[backend.xp.dtype("float32")]) <= 1024 and backend.ones.cache_info().currsize <= 64
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
+def test_select_is_where_to_the_bit(dtype):
+    rng, n = np.random.default_rng(0), backend.MANY_CHOICES // 64
+    x, y = ((rng.standard_normal((n, 128)) * 9).astype(dtype) for _ in range(2))
+    if dtype != "int64":
+        x[::5], x[1::5], y[2::5], y[3::5] = np.nan, np.inf, -0.0, -np.inf
+    mask = rng.random((n, 128)) < 0.4
+    for condition, a, b in (
+        (mask, x, y), (mask.T, x.T, y.T), (mask[:, ::2].repeat(2, 1), x, y[:1]), (mask, x[:, :1], y), (mask, x[0], y[:, :1]),
+        (mask, 0.0, y), (mask, x, -0.0), (mask[:, None].repeat(3, 1), x[:1, None], y[:, None]), (mask, 1, 0),
+        (mask, x, y.astype("float64")),
+    ):  # fmt: skip
+        expected = np.where(condition, a, b)
+        chosen = backend.select(*[x if np.isscalar(x) else backend.asarray(x) for x in (condition, a, b)])
+        chosen = backend.to_numpy(chosen)
+        assert chosen.dtype == expected.dtype and chosen.tobytes() == expected.tobytes()
+
+
 def test_the_short_ways_equal_the_plain_ones():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((5, 7)), np.tanh(rng.standard_normal((5, 7)))

@@ -122,6 +122,53 @@ def test_gradients_stay_finite_where_terms_overflow():
     assert mg.isfinite(mg.autograd.grad(loss.sum(), p)[0]).all()
 
 
+PIECEWISE = {
+    "leaky_relu": lambda m, F, x: F.leaky_relu(x, 0.1),
+    "hardtanh": lambda m, F, x: F.hardtanh(x),
+    "relu6": lambda m, F, x: F.relu6(x),
+    "hardsigmoid": lambda m, F, x: F.hardsigmoid(x),
+    "hardswish": lambda m, F, x: F.hardswish(x),
+    "threshold": lambda m, F, x: F.threshold(x, 0.5, 2.0),
+    "elu": lambda m, F, x: F.elu(x),
+    "celu": lambda m, F, x: F.celu(x),
+    "prelu": lambda m, F, x: F.prelu(x, m.tensor([0.1])),
+    "softplus": lambda m, F, x: F.softplus(x),
+    "clamp": lambda m, F, x: m.clamp(x, -1, 1),
+    "maximum": lambda m, F, x: m.maximum(x, m.tensor(0.5)),
+    "max": lambda m, F, x: m.max(x),
+    "max of windows": lambda m, F, x: F.max_pool1d(x.reshape(1, 1, -1), 2),
+    "where": lambda m, F, x: m.where(x > 0, x, m.tensor(0.0)),
+}
+
+
+@pytest.mark.parametrize("name", PIECEWISE)
+def test_a_gradient_that_is_not_finite_stays_on_its_side(name):
+    torch, function = pytest.importorskip("torch"), PIECEWISE[name]
+    for values in (SIDES[:-1], SIDES):
+        for g in (1.0, float("inf"), float("nan")):
+            gradients = []
+            for m, F_ in ((mg, F), (torch, torch.nn.functional)):
+                x = m.tensor(values, requires_grad=True)
+                y = function(m, F_, x)
+                y.backward(m.ones_like(y) * g)
+                gradients.append(x.grad.numpy())
+            np.testing.assert_allclose(*gradients, rtol=1e-6)
+
+
+SIDES = [-7.0, -3.0, -1.4, -1.0, -0.3, 0.0, 0.5, 0.7, 1.0, 1.5, 3.0, 7.0, 6.0, float("nan")]
+
+
+def test_an_infinite_gradient_ends_where_a_slope_is_0():
+    x = mg.tensor([-7.0, 0.5, 7.0], requires_grad=True)
+    for function, expected in (
+        (F.hardtanh, [0, math.inf, 0]), (F.hardsigmoid, [0, math.inf, 0]), (F.hardswish, [0, math.inf, math.inf]),
+        (F.leaky_relu, [math.inf] * 3), (F.elu, [math.inf] * 3), (mg.max, [0, 0, math.inf]),
+    ):  # fmt: skip
+        y = function(x)
+        (gradient,) = mg.autograd.grad(y, x, mg.ones_like(y) * math.inf)
+        assert gradient.tolist() == expected
+
+
 def test_softplus_of_halves_ends_at_no_range():
     x = mg.tensor([-3.0, 11.5, 15.0, 25.0, float("inf")], dtype=mg.float16, requires_grad=True)
     y = F.softplus(x)

@@ -4,7 +4,19 @@ import builtins
 import math
 
 from ..autograd import Variable, primitive, wrap
-from ..backend import NUMBERS, Array, item, kind_of, nonzero, overflow_expected, rectified, relu_gradient, tanh_gradient, xp
+from ..backend import (
+    NUMBERS,
+    Array,
+    item,
+    kind_of,
+    nonzero,
+    overflow_expected,
+    rectified,
+    relu_gradient,
+    select,
+    tanh_gradient,
+    xp,
+)
 from ..kernels import fused
 from .comparison import isfinite, isnan
 from .operands import as_dtype, binary, boolean, broadcasting, fitting, operand, raw_of, result_type, sum_to, unary
@@ -554,7 +566,7 @@ def relu(x):
 @fused("T g, T y", "T x", "x = y != 0 ? g : (T)0")
 def relu_vjp(g, y):
     if isinstance(y, Variable):
-        return g * (y != 0) + zeros_of(y)  # a constant of the input, but one with a gradient: 0, as in torch
+        return where_(g, 0.0, y != 0) + zeros_of(y)  # a constant of the input, but one with a gradient: 0, as in torch
     return relu_gradient(g, y)
 
 
@@ -614,7 +626,7 @@ def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
 
 @primitive(undo_broadcast=sum_to)
 def where_(a, b, condition):
-    return xp.where(condition, a, b)
+    return select(condition, a, b)
 
 
 where_.vjps(a=lambda g, condition: where_(g, 0.0, condition), b=lambda g, condition: where_(0.0, g, condition))

@@ -5,7 +5,7 @@ from collections import namedtuple
 from ..autograd import Variable, primitive, wrap
 from ..backend import positions, xp
 from .comparison import isnan
-from .elementwise import maximum, minimum
+from .elementwise import maximum, minimum, where_
 from .index import along, pick_
 from .operands import boolean, cast, int64
 from .reduce import count, dropped, renamed, restored
@@ -15,8 +15,9 @@ from .shape import dim_of, dims_of, reshape_
 def shared(g, y, x, dims, shape):
     """The gradient of a reduction that gives one of its values: all elements equal to it share it, NaN as well."""
     y = restored(y, shape, dims)
-    ties = cast((x == y) | isnan(x) & isnan(y), g.dtype, boolean)
-    return restored(g, shape, dims) / ties.sum(axis=dims, keepdims=True) * ties
+    ties = (x == y) | isnan(x) & isnan(y)
+    counted = cast(ties, g.dtype, boolean).sum(axis=dims, keepdims=True)
+    return where_(restored(g, shape, dims) / counted, 0.0, ties)
 
 
 def extreme(function, name):

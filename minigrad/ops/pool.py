@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from ..autograd import primitive
-from ..backend import constant, xp
+from ..backend import constant, select, xp
 from ..kernels import Kernel, fusible, launch
 from .layout import images
 from .lowering import span
@@ -69,7 +69,7 @@ def collect(x, winner, window, size):
         return launch(collect_kernel, x, winner, window, size)
     y = xp.zeros_like(x, shape=(*x.shape[: -len(size)], *size))
     for number, outputs, pixels in meetings(x.shape[-len(size) :], window, size):
-        y[outputs] += x[pixels] if winner is None else x[pixels] * (winner[outputs] == number)
+        y[outputs] += x[pixels] if winner is None else select(winner[outputs] == number, x[pixels], 0)
     return y
 
 
@@ -80,7 +80,7 @@ def spread(g, winner, window, size):
         return launch(spread_kernel, g, winner, window, size)
     x = xp.zeros_like(g, shape=(*g.shape[: -len(size)], *size))
     for number, outputs, pixels in meetings(tuple(size), window, g.shape[-len(size) :]):
-        x[pixels] += g[outputs] if winner is None else g[outputs] * (winner[outputs] == number)
+        x[pixels] += g[outputs] if winner is None else select(winner[outputs] == number, g[outputs], 0)
     return x
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from ..backend import xp
+from ..backend import select, xp
 from ..kernels import fused
 from .elementwise import exp
 from .operands import float32, float64, unary
@@ -55,7 +55,7 @@ def erfc_tail(x):
     far = (1 / math.sqrt(math.pi) - inverse * quotient(inverse, FAR)) / far
     coarse = xp.trunc(x * 16) / 16  # its square is exact, which the square of x is not
     e = xp.exp(-coarse * coarse) * xp.exp((coarse - x) * (coarse + x))
-    return e * xp.where(x < 4, quotient(x, MIDDLE), far)
+    return e * select(x < 4, quotient(x, MIDDLE), far)
 
 
 @unary(floating=True)
@@ -67,7 +67,7 @@ def erf(x):
         return xp.clip(single * quotient(single * single, SINGLE), -1.0, 1.0).astype(x.dtype)
     x = xp.clip(x, -30.0, 30.0)
     near, size = x * quotient(x * x, NEAR), xp.abs(x)
-    return xp.where(size < 0.46875, near, xp.copysign(1 - erfc_tail(size), x))
+    return select(size < 0.46875, near, xp.copysign(1 - erfc_tail(size), x))
 
 
 @unary(floating=True)
@@ -76,8 +76,8 @@ def erfc(x):
     """1 - erf(x), without the loss of digits for large x."""
     dtype, x = x.dtype, xp.clip(x.astype(float64), -30.0, 30.0)
     tail = erfc_tail(xp.abs(x))
-    far = xp.where(x < 0, 2 - tail, tail)
-    return xp.where(xp.abs(x) < 0.46875, 1 - x * quotient(x * x, NEAR), far).astype(dtype)
+    far = select(x < 0, 2 - tail, tail)
+    return select(xp.abs(x) < 0.46875, 1 - x * quotient(x * x, NEAR), far).astype(dtype)
 
 
 SLOPE = 2 / math.sqrt(math.pi)  # at 0
