@@ -79,6 +79,34 @@ def test_a_reshape_shares_memory_where_it_can():
         x.expand(2, 2, 3).add_(1)
 
 
+IN_ORDER = {
+    "softmax": lambda m, x: m.softmax(x, -1),
+    "log_softmax": lambda m, x: m.nn.functional.log_softmax(x, 1),
+    "logsumexp": lambda m, x: m.logsumexp(x, 0),
+    "sum": lambda m, x: x.sum(1),
+    "mean": lambda m, x: x.mean(-1, keepdim=True),
+    "std": lambda m, x: x.std(0),
+    "amax": lambda m, x: m.amax(x, 0),
+    "prod": lambda m, x: x.prod(1),
+    "cumsum": lambda m, x: x.cumsum(0),
+    "cumprod": lambda m, x: x.cumprod(-1),
+    "cat": lambda m, x: m.cat([x, x], 1),
+    "stack": lambda m, x: m.stack([x, x], -1),
+    "pad": lambda m, x: m.nn.functional.pad(x, (1, 2)),
+    "roll": lambda m, x: m.roll(x, 1, 0),
+    "triu": lambda m, x: m.triu(x),
+}
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+@pytest.mark.parametrize("dims", [(0, 2, 1), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_results_of_turned_tensors_can_be_viewed(name, dims):
+    x = np.random.default_rng(0).standard_normal((3, 4, 5))
+    turned, plain = mg.tensor(x).permute(*dims), mg.tensor(np.ascontiguousarray(x.transpose(dims)))
+    y = IN_ORDER[name](mg, turned)
+    np.testing.assert_allclose(y.view(-1).numpy(), IN_ORDER[name](mg, plain).numpy().reshape(-1), rtol=1e-12, atol=1e-15)
+
+
 def test_a_view_as_another_dtype_shares_memory_and_has_no_history():
     x = mg.zeros(3, requires_grad=True)
     bits = x.view(mg.int32)

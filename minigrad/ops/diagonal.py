@@ -3,6 +3,7 @@
 from ..autograd import primitive, view
 from ..backend import on_gpu, xp
 from .elementwise import copied
+from .layout import in_order
 from .reduce import sum
 from .shape import dim_of, integer
 
@@ -71,7 +72,7 @@ def trace(input):
 
 def triangle(function, name, doc):
     def forward(x, diagonal):
-        return function(x, diagonal)
+        return in_order(function(x, diagonal))
 
     forward.__name__ = name
     kept = primitive(forward)

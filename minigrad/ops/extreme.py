@@ -7,6 +7,7 @@ from ..backend import positions, xp
 from .comparison import isnan
 from .elementwise import maximum, minimum, where_
 from .index import along, pick_
+from .layout import in_order
 from .operands import boolean, cast, int64
 from .reduce import count, dropped, renamed, restored
 from .shape import dim_of, dims_of, reshape_
@@ -22,7 +23,7 @@ def shared(g, y, x, dims, shape):
 
 def extreme(function, name):
     def forward(x, dims, keepdim):
-        return function(x, axis=dims, keepdims=keepdim)
+        return in_order(function(x, axis=dims, keepdims=keepdim))
 
     forward.__name__ = name
     reduced = primitive(forward)

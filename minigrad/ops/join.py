@@ -7,6 +7,7 @@ from ..backend import item, tolist, xp
 from .elementwise import copied
 from .gather import index_select
 from .index import slice_
+from .layout import in_order
 from .operands import as_dtype, result_type
 from .shape import dim_of, dims_of, integer, listed, reshape_, sizes_of, transpose
 
@@ -15,7 +16,7 @@ from .shape import dim_of, dims_of, integer, listed, reshape_, sizes_of, transpo
 
 @primitive
 def cat_(dim, stops, *tensors):
-    return xp.concatenate(tensors, dim)
+    return in_order(xp.concatenate(tensors, dim))
 
 
 @cat_.vjp
@@ -26,7 +27,7 @@ def cat_vjp(g, dim, stops, needs):
 
 @primitive
 def stack_(dim, *tensors):
-    return xp.stack(tensors, dim)
+    return in_order(xp.stack(tensors, dim))
 
 
 @stack_.vjp
@@ -278,7 +279,7 @@ def flip(input, *order, dims=None):
 
 @primitive
 def roll_(x, shifts, dims):
-    return xp.roll(x, shifts, dims)
+    return in_order(xp.roll(x, shifts, dims))
 
 
 roll_.vjp(lambda g, shifts, dims: roll_(g, tuple(-n for n in shifts), dims))

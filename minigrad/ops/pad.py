@@ -2,6 +2,7 @@
 
 from ..autograd import primitive
 from ..backend import xp
+from .layout import in_order
 
 
 @primitive
@@ -11,7 +12,7 @@ def pad_(x, before, after, value):
     inner = tuple(slice(max(b, 0), y.shape[i] - max(a, 0)) for i, (b, a) in enumerate(zip(before, after)))
     kept = tuple(slice(max(-b, 0), x.shape[i] - max(-a, 0)) for i, (b, a) in enumerate(zip(before, after)))
     y[inner] = x[kept]
-    return y
+    return in_order(y)
 
 
 pad_.vjp(lambda g, before, after: pad_(g, [-b for b in before], [-a for a in after], 0))

@@ -20,6 +20,7 @@ from ..backend import (
 )  # fmt: skip
 from ..kernels import REDUCE, Kernel, by_kernel
 from .elementwise import exp
+from .layout import in_order
 from .operands import as_dtype, boolean, broadcast_to, dtype_of, float16, float32, float64, int64
 from .shape import dim_of, dims_of, reshape_
 
@@ -40,7 +41,7 @@ def dropped(shape, dims):
 def shaped(y, shape, dims, keepdim):
     """What was reduced over `dims` of that shape without them, or where `keepdim` with size 1 there."""
     size = kept(shape, dims) if keepdim else dropped(shape, dims)
-    return y if y.shape == size else y.reshape(size)
+    return in_order(y if y.shape == size else y.reshape(size))
 
 
 def restored(g, shape, dims):
@@ -320,7 +321,7 @@ def softmax_(x, dim):
     y = x - shift(maxima(x, dim))
     xp.exp(y, y)
     y /= row_sums(y) if x.ndim == 2 and dim == 1 else total(y, (dim,))
-    return y
+    return in_order(y)
 
 
 @softmax_.vjp
@@ -334,7 +335,7 @@ def softmax_vjp(g, y, dim):
 def log_softmax_(x, dim):
     y = x - x.max(dim, keepdims=True)
     y -= xp.log(total(xp.exp(y), (dim,)))
-    return y
+    return in_order(y)
 
 
 @log_softmax_.vjp

@@ -3,6 +3,7 @@
 from ..autograd import primitive
 from ..backend import xp
 from .join import cat_, flip_
+from .layout import in_order
 from .operands import float32, float64
 from .reduce import accumulated, renamed, restored, summable
 from .shape import dim_of, reshape_
@@ -10,7 +11,8 @@ from .shape import dim_of, reshape_
 
 @primitive
 def cumsum_(x, dim):
-    return x.cumsum(dim, dtype=float64).astype(x.dtype) if x.dtype is float32 else x.cumsum(dim)  # errors would add up
+    y = x.cumsum(dim, dtype=float64).astype(x.dtype) if x.dtype is float32 else x.cumsum(dim)  # errors would add up
+    return in_order(y)
 
 
 cumsum_.vjp(lambda g, dim: flip_(cumsum_(flip_(g, (dim,)), dim), (dim,)))
@@ -18,7 +20,7 @@ cumsum_.vjp(lambda g, dim: flip_(cumsum_(flip_(g, (dim,)), dim), (dim,)))
 
 @primitive
 def cumprod_(x, dim):
-    return x.cumprod(dim)
+    return in_order(x.cumprod(dim))
 
 
 def preceding(y, dim):
@@ -63,7 +65,7 @@ cumprod = running(cumprod_, "cumprod", "The products of all elements up to each 
 
 @primitive
 def prod_(x, dim, keepdim):
-    return x.prod(dim, keepdims=keepdim)
+    return in_order(x.prod(dim, keepdims=keepdim))
 
 
 @prod_.vjp
