@@ -170,6 +170,34 @@ def test_sorting_is_stable_in_both_directions(array, data, descending):
         np.testing.assert_array_equal(np.take_along_axis(array, at, dim).squeeze(dim), middle.values.numpy())
 
 
+WITH_INDICES = [
+    lambda x: x.sort(0), lambda x: x.topk(2, 0), lambda x: x.topk(3, 0), lambda x: x.median(0), lambda x: x.max(0),
+    lambda x: x.min(0, keepdim=True), lambda x: x.median(0, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pick", WITH_INDICES)
+def test_a_backward_by_returned_indices_that_have_changed_since_is_an_error(pick):
+    """The gradient would go elsewhere than the values came from."""
+    x = mg.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    values, indices = pick(x)
+    values.sum().backward(retain_graph=True)
+    indices.fill_(0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        values.sum().backward()
+
+
+@pytest.mark.parametrize("name", ["sort", "median", "max", "min", "topk"])
+def test_what_is_picked_of_a_number_is_a_copy(name):
+    x = mg.tensor(2.0, requires_grad=True)
+    y = x * 1
+    values, _ = getattr(y, name)(1 if name == "topk" else 0)
+    y.fill_(7)
+    assert values == 2
+    values.backward()
+    assert x.grad == 1
+
+
 @given(inputs())
 def test_distinct_values_put_together_again(array):
     values, inverse, counts = mg.from_numpy(array).unique(return_inverse=True, return_counts=True)

@@ -2,10 +2,10 @@
 
 from collections import namedtuple
 
-from ..autograd import Variable, primitive, wrap
+from ..autograd import Variable, primitive, relying, wrap
 from ..backend import positions, xp
 from .comparison import isnan
-from .elementwise import maximum, minimum, where_
+from .elementwise import copied, maximum, minimum, where_
 from .index import along, pick_
 from .layout import in_order
 from .operands import boolean, cast, int64
@@ -95,7 +95,7 @@ def extreme_along(whole, function, pairwise, name):
             return whole(input)
         dim = dim_of(dim, input.array.ndim, name)
         if not input.array.ndim:
-            return result(reshape_(input, ()), wrap(xp.zeros((), int64)))
+            return result(copied(input), wrap(xp.zeros((), int64)))
         not_empty(input, (dim,), name, IndexError)
         found = positions(function(input.array, axis=dim, keepdims=True))
         return result(*picked_along(input, found, dim, keepdim))
@@ -107,11 +107,10 @@ def extreme_along(whole, function, pairwise, name):
 
 def picked_along(input, indices, dim, keepdim):
     """The values at index arrays of size 1 along `dim`, and the indices, both as Tensors."""
-    values = pick_(input, along(indices, dim))
-    if keepdim:
-        return values, wrap(indices)
-    shape = dropped(indices.shape, (dim,))
-    return reshape_(values, shape), wrap(indices.reshape(shape))
+    values, shape = pick_(input, along(indices, dim)), dropped(indices.shape, (dim,))
+    found = wrap(indices if keepdim else indices.reshape(shape))
+    values = relying(values, found)  # which the caller gets, and may change
+    return values if keepdim else reshape_(values, shape), found
 
 
 max = extreme_along(amax, xp.argmax, maximum, "max")

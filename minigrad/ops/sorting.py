@@ -3,13 +3,14 @@
 from collections import namedtuple
 
 from .. import backend
-from ..autograd import Variable, primitive, wrap
+from ..autograd import Variable, primitive, relying, wrap
 from ..backend import item, xp
+from .elementwise import copied
 from .extreme import not_empty, picked_along, shared
 from .index import along, int32, pick_
 from .operands import boolean, int64
 from .reduce import renamed
-from .shape import dim_of, integer, reshape_
+from .shape import dim_of, integer
 
 Sorted, TopK, Median = (namedtuple(name, "values indices") for name in ("sort", "topk", "median"))
 
@@ -35,8 +36,9 @@ def sort(input, dim=-1, descending=False, stable=False):
     """The values in order along `dim`, and their indices, named (values, indices); stable, NaN as the largest."""
     indices = argsort(input, dim, descending)
     if not input.array.ndim:
-        return Sorted(reshape_(input, ()), indices)
-    return Sorted(pick_(input, along(indices.array, dim_of(dim, input.array.ndim, "sort"))), indices)
+        return Sorted(copied(input), indices)
+    dim = dim_of(dim, input.array.ndim, "sort")
+    return Sorted(relying(pick_(input, along(indices.array, dim)), indices), indices)
 
 
 def topk(input, k, dim=-1, largest=True, sorted=True):
@@ -56,7 +58,8 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
         found = xp.sort(xp.argpartition(input.array, cut, dim)[(*front, ends)], dim)  # in the order they stand in
         ranks = order(xp.take_along_axis(input.array, found, dim), dim, largest)
         indices = xp.take_along_axis(found, ranks, dim)
-    return TopK(pick_(input, along(indices, dim)), wrap(indices))
+    indices = wrap(indices)
+    return TopK(relying(pick_(input, along(indices.array, dim)), indices), indices)
 
 
 @primitive
@@ -81,7 +84,7 @@ def median(input, dim=None, keepdim=False, **names):
         return median_(input) if input.array.size else wrap(xp.full((), xp.nan, input.array.dtype))
     dim = dim_of(dim, input.array.ndim, "median")
     if not input.array.ndim:
-        return Median(reshape_(input, ()), wrap(xp.zeros((), int64)))
+        return Median(copied(input), wrap(xp.zeros((), int64)))
     not_empty(input, (dim,), "median", IndexError)
     array, n = input.array, input.array.shape[dim]
     nans = (array != array).sum(dim, keepdims=True)
