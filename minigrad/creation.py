@@ -201,19 +201,23 @@ def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False
 def arange(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
     """start, start + step, ... below `end`; `arange(end)` starts at 0.
 
-    int64, or the default dtype where an argument is a float.
+    int64, or the default dtype where an argument is a float. Where int64 is asked for, floats count without their fractions.
     """
     check_device(device, "arange")
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (number(x, "arange") for x in (start, end, step))
-    if step == 0:
-        raise RuntimeError("arange: step must be nonzero")
+    dtype = None if dtype is None else dtype_of(dtype, "arange")
     if not (math.isfinite(start) and math.isfinite(end)) or math.isnan(step):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end} in steps of {step}")
+    if dtype == int64:
+        start, end, step = int(start), int(end), int(step)
+    if step == 0:
+        raise RuntimeError("arange: step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign, got {start}, {end}, {step}")
     whole = not any(isinstance(x, float) for x in (start, end, step))
-    dtype = dtype_of(dtype, "arange") if dtype is not None else int64 if whole else NUMBERS[float]
+    if dtype is None:
+        dtype = int64 if whole else NUMBERS[float]
     count = -((start - end) // step) if whole else (end - start) / step
     if not count < 2**59:
         raise RuntimeError(f"arange: invalid size, possible overflow? got {start}, {end}, {step}")
@@ -326,9 +330,9 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
         dtype = NUMBERS[float] if dtype is None else dtype
         mean, std = number(mean, "normal"), number(std, "normal")
         return made(generator.normal(mean, std, size_of((size,), "normal"), dtype), requires_grad)
-    dtype = result_type(mean, std)
-    if dtype.kind != "f" or isinstance(mean, Variable) and mean.array.dtype.kind != "f":
-        raise NotImplementedError(f"normal: not defined for {mean.dtype if isinstance(mean, Variable) else dtype}")
+    dtype = (mean if isinstance(mean, Variable) else std).array.dtype
+    if dtype.kind != "f":
+        raise NotImplementedError(f"normal: not defined for {dtype}")
     mean, std = (operand(x, generator) if isinstance(x, Variable) else np.asarray(x)[()] for x in (mean, std))
     if item((std < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
@@ -376,7 +380,11 @@ def uniform_(generator, array, low=0.0, to=1.0):
 
 
 def bernoulli_(generator, array, p=0.5):
-    return generator.bernoulli(operand(p, generator) if isinstance(p, Variable) else p, array.shape, array.dtype)
+    if isinstance(p, Variable):
+        if not inplace.fits(p.array.shape, array.shape):
+            raise RuntimeError(f"bernoulli_: shape {p.array.shape} of p does not broadcast to {array.shape}")
+        p = operand(p, generator)
+    return generator.bernoulli(p, array.shape, array.dtype)
 
 
 def exponential_(generator, array, lambd=1.0):

@@ -494,6 +494,7 @@ x.unflatten(1, (2, 2)) -> RuntimeError: unflatten: sizes [2, 2] don't multiply u
 x.unflatten(1, ()) -> RuntimeError: unflatten: sizes must be non-empty
 x.unflatten(5, (1,)) -> IndexError: unflatten: Dimension out of range (expected to be in range
 x.unflatten(1, (-1, -1)) -> RuntimeError: unflatten: sizes [-1, -1] don't multiply up to dim 1 of
+torch.tensor(1.0).unflatten(0, (1, -1)) -> RuntimeError: unflatten: sizes [1, -1] don't multiply up to dim 0 of
 x.unflatten(1, 3) -> TypeError: unflatten(): expected sizes as a tuple of ints, got 3
 x.unflatten(1, "a") -> TypeError: unflatten(): expected ints, got ['a']
 torch.squeeze(x, 4) -> IndexError: squeeze: Dimension out of range (expected to be in range of

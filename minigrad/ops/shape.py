@@ -163,7 +163,7 @@ def unflatten(input, dim, sizes):
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
     rest = math.prod([n for n in sizes if n != -1])
-    if sizes.count(-1) == 1 and rest:
+    if shape and sizes.count(-1) == 1 and rest:
         sizes = tuple(shape[dim] // rest if n == -1 else n for n in sizes)
     if not shape or min(sizes) < 0 or math.prod(sizes) != shape[dim]:
         raise RuntimeError(f"unflatten: sizes {list(sizes)} don't multiply up to dim {dim} of shape {list(shape)}")
