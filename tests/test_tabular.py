@@ -160,6 +160,14 @@ def test_constant_column_becomes_zeros(tmp_path):
     assert (raw(datasets.tabular(path, "y"))["one"] == 0).all()
 
 
+@pytest.mark.parametrize("rows", [4, 8])
+def test_constant_column_whose_mean_is_rounded_becomes_zeros(tmp_path, rows):
+    lines = [f"0.1,{i},{i % 3}" for i in range(rows)]
+    table = datasets.tabular(csv_file(tmp_path, "\n".join(["a,b,y", *lines])), "y")
+    assert (table.columns["a"].mean, table.columns["a"].std) == (0.1, 0)
+    assert not raw(table)["a"].any()
+
+
 BAD = {
     "empty": ("", "is empty"),
     "blank": ("\n\n", "is empty"),

@@ -195,8 +195,10 @@ def column_of(name, values, lines, is_category, training, place):
         values = np.array(numbers)
     elif is_category:
         return categories(name, [f"{value:g}" for value in values], training, place, is_category)
-    mean, std = float(values[training].mean()), float(values[training].std())
-    return Column(name, NUMBER, values, mean, std, None)
+    known = values[training]
+    if known.min() == known.max():  # their mean may be rounded, which a deviation of next to nothing would blow up
+        return Column(name, NUMBER, values, float(known[0]), 0.0, None)
+    return Column(name, NUMBER, values, float(known.mean()), float(known.std()), None)
 
 
 def number(cell):
