@@ -339,3 +339,21 @@ def test_operators_from_the_right_and_signs():
     assert (+x is x, (1 << x).tolist(), (8 >> x).tolist()) == (True, [2, 4], [4, 2])
     with pytest.raises(RuntimeError, match="Integers to negative integer powers are not allowed. Got -1"):
         x.to(mg.uint8) ** -1
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, which says where numbers become NaN
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_quotients_of_floats_are_rounded_down_exactly(dtype):
+    """1 // 0.1 is 9, as 0.1 is a little more than a tenth, though 1 / 0.1 is rounded to 10; and 5 % inf is 5."""
+    inf, nan = math.inf, math.nan
+    a = np.array([1, -1, 0.3, 5, -5, 5, -5, inf, nan, 2, -2, 0, 1e4, 6, 1e3], dtype)
+    b = np.array([0.1, 0.1, 0.1, inf, inf, -inf, -inf, 2, 2, 0, 0, 3, 0.7, -4, 1e-2], dtype)
+    for name in ("floor_divide", "remainder"):
+        theirs, ours = getattr(np, name), getattr(mg, name)
+        found = ours(mg.tensor(a), mg.tensor(b))
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found.numpy(), theirs(a, b))
+        np.testing.assert_array_equal(ours(mg.tensor(a), 1.0).numpy(), theirs(a, a[0]))
+        np.testing.assert_array_equal(ours(1.0, mg.tensor(b)).numpy(), theirs(a[0], b))
+    broadcast = mg.tensor(a).reshape(3, 5) // mg.tensor(b[:5])
+    np.testing.assert_array_equal(broadcast.numpy(), a.reshape(3, 5) // b[:5])
