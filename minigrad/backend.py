@@ -126,10 +126,28 @@ def nonzero(array):
 
 def unique(array, **options):
     """NumPy's `unique`; on a GPU the host waits for how many there are."""
+    if on_gpu and options.get("axis") is not None:
+        return distinct_slices(array, options["axis"])
     found = xp.unique(array, **options)
     if on_gpu:
         waited()
     return found
+
+
+def distinct_slices(array, axis):
+    """What `unique` finds along an axis, with the inverse and the counts; CuPy's compares slices on the host, two by two."""
+    slices = xp.moveaxis(array, axis, 0)
+    n = len(slices)
+    rows = slices.reshape(n, math.prod(slices.shape[1:]))
+    order = xp.lexsort(rows.T[::-1]) if rows.size else xp.arange(n)
+    ordered = rows.take(order, 0)
+    begins = xp.ones(n, bool)  # where another slice than the one before stands
+    begins[1:] = (ordered[1:] != ordered[:-1]).any(1)
+    first = nonzero(begins)[0]
+    inverse = xp.empty(n, "int64")
+    inverse[order] = xp.cumsum(begins) - 1
+    ends = xp.concatenate((first[1:], xp.full(min(n, 1), n)))
+    return xp.moveaxis(slices.take(order.take(first), 0), 0, axis), inverse, ends - first
 
 
 _constants = collections.defaultdict(dict)  # by dtype, then by number

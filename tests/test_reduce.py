@@ -52,6 +52,27 @@ def axes(dim, ndim):
     return tuple(range(ndim)) if dim in (None, ()) else dim
 
 
+@given(inputs(min_dims=1), st.data())
+def test_distinct_slices_are_those_of_numpy(array, data):
+    dim = data.draw(st.integers(-array.ndim, array.ndim - 1))
+    if not array.size and array.shape[dim]:  # which NumPy refuses
+        return
+    ours = mg.unique(mg.from_numpy(array), return_inverse=True, return_counts=True, dim=dim)
+    for y, expected in zip(ours, np.unique(array, False, True, True, dim)):
+        assert y.dtype == expected.dtype
+        np.testing.assert_array_equal(y.numpy(), expected)
+
+
+@pytest.mark.parametrize("n", [6, 300])
+def test_the_largest_k_count_nan_as_the_largest(n):
+    array = np.random.default_rng(n).permutation(n).astype("float32")
+    array[[1, 4]] = np.nan
+    values, indices = mg.tensor(array).topk(4)
+    np.testing.assert_array_equal(values.numpy(), [np.nan, np.nan, *np.sort(array[array == array])[:-3:-1]])
+    np.testing.assert_array_equal(array[indices.numpy()], values.numpy())
+    np.testing.assert_array_equal(mg.tensor(array).topk(3, largest=False).values.numpy(), np.sort(array)[:3])
+
+
 @given(inputs(), st.data(), st.booleans())
 def test_sums_and_truth_over_any_dimensions(array, data, keepdim):
     dim = data.draw(dims(array.ndim))

@@ -197,7 +197,7 @@ def test_counting_sees_what_crosses():
     expected = {
         "tensor": (1, 0, 0), "number": (0, 0, 0), "item": (0, 1, 1), "list": (0, 1, 1), "numpy": (0, 1, 1),
         "print": (0, 1, 1), "from_numpy": (1, 0, 0), "mask": (0, 0, 1), "nonzero": (0, 0, 1), "unique": (0, 0, 1),
-        "if": (0, 1, 1), "equal": (0, 1, 1), "synchronize": (0, 0, 1), "bincount": (0, 1, 3),
+        "rows": (0, 0, 1), "if": (0, 1, 1), "equal": (0, 1, 1), "synchronize": (0, 0, 1), "bincount": (0, 1, 3),
         "cpu": (0, 0, 0), "plot": (0, 1, 1), "index": (1, 0, 0),
     }  # fmt: skip
     script = """
@@ -209,6 +209,7 @@ for name, call in {
     "list": lambda: x.tolist(), "numpy": lambda: x.numpy(), "print": lambda: repr(mg.ones(2, dtype=mg.bool)),
     "from_numpy": lambda: mg.from_numpy(array),
     "mask": lambda: x[x > 2], "nonzero": lambda: x.nonzero(), "unique": lambda: x.unique(), "if": lambda: bool(x[0] > 1),
+    "rows": lambda: x.reshape(3, 2).unique(dim=0),
     "equal": lambda: mg.equal(x, x), "synchronize": mg.cuda.synchronize, "bincount": lambda: mg.bincount(x),
     "cpu": lambda: x.cpu(), "plot": lambda: np.asarray(x), "index": lambda: x[[1, 2]],
 }.items():

@@ -12,7 +12,9 @@ code for both libraries breaks most easily:
 - `add.at` and its relatives know few dtypes, int64 is none of them;
 - every array can be written to, and no arithmetic warns;
 - `floor_divide` and `remainder` of floats round a quotient that is rounded already, and so miss what NumPy finds;
-- a function, a method or an argument that CuPy lacks is missing: what there is stands in the lists below.
+- `unique` along an axis compares slices two by two, waits for each answer, and cannot compare booleans;
+- a function, a method or an argument that CuPy lacks is missing: what there is stands in the lists below, but for
+  `argpartition`, which loses NaN.
 
 `traffic` counts what would cross the bus, how often the host would wait for the device, and the calls that give the device
 something to compute: "launches", of which a kernel or a ufunc makes one and some other functions make several.
@@ -47,7 +49,6 @@ FUNCTIONS = """
     arange(start, stop=None, step=1, dtype=None)
     argmax(a, axis=None, dtype=None, out=None, keepdims=False)
     argmin(a, axis=None, dtype=None, out=None, keepdims=False)
-    argpartition(a, kth, axis=-1)
     argsort(a, axis=-1, kind=None)
     array_equal(a1, a2, equal_nan=False)
     ascontiguousarray(a, dtype=None)
@@ -71,6 +72,7 @@ FUNCTIONS = """
     full(shape, fill_value, dtype=None, order='C')
     full_like(a, fill_value, dtype=None, order='K', subok=None, shape=None)
     isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)
+    lexsort(keys)
     linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0)
     matmul(*args, axes=None, axis=None, keepdims=False, casting='same_kind', dtype=None, signature=None, order='K', out=None)
     max(a, axis=None, out=None, keepdims=False)
@@ -118,7 +120,6 @@ METHODS = """
     any(axis=None, out=None, keepdims=False)
     argmax(axis=None, out=None, dtype=None, keepdims=False)
     argmin(axis=None, out=None, dtype=None, keepdims=False)
-    argpartition(kth, axis=-1)
     argsort(axis=-1, kind=None)
     astype(dtype, order='K', casting=None, subok=None, copy=True)
     clip(min=None, max=None, out=None)
@@ -570,6 +571,14 @@ def repeat_(x, repeats, axis=None):
     return np.repeat(x, repeats, axis)
 
 
+def unique_(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True):
+    if axis is not None:
+        if ar.dtype.kind == "b":
+            raise TypeError("cupy boolean subtract, the `-` operator, is deprecated")
+        traffic["waits"] += 2 * ar.shape[axis] * ar.shape[axis].bit_length()
+    return np.unique(ar, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
+
+
 def searchsorted_(a, v, side="left", sorter=None):
     if not isinstance(v, (np.ndarray, int, float, complex)):
         raise NotImplementedError("Only python scalars or ndarrays are supported for v")
@@ -577,7 +586,7 @@ def searchsorted_(a, v, side="left", sorter=None):
 
 
 special = {"argmax": long_long(np.argmax), "argmin": long_long(np.argmin)}
-for f in bincount_, take_, take_along_axis_, ravel_multi_index_, where_, astype_, repeat_, searchsorted_:
+for f in bincount_, take_, take_along_axis_, ravel_multi_index_, where_, astype_, repeat_, unique_, searchsorted_:
     special[f.__name__.strip("_")] = f
 
 
