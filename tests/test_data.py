@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigrad as mg
+from minigrad.backend import xp
 from minigrad.utils.data import (
     BatchSampler,
     ConcatDataset,
@@ -578,3 +579,19 @@ def test_an_error_at_the_start_of_a_thread_is_raised():
 
     with pytest.raises(OSError, match="worker 0"):
         list(DataLoader(Squares(), num_workers=1, worker_init_fn=refuse))
+
+
+@pytest.mark.skipif(not hasattr(xp, "counting"), reason="needs a second GPU, which the stand-in for CuPy can pretend to be")
+def test_workers_compute_on_the_gpu_of_the_thread_that_reads(monkeypatch):
+    class Places(Squares):
+        def __getitem__(self, index):
+            return mg.cuda.current_device()
+
+    monkeypatch.setattr(xp.cuda.runtime, "getDeviceCount", lambda: 2)
+    try:
+        for device in (1, 0):
+            mg.cuda.set_device(device)
+            for num_workers in (0, 3):
+                assert [batch.tolist() for batch in DataLoader(Places(6), 2, num_workers=num_workers)] == [[device] * 2] * 3
+    finally:
+        mg.cuda.set_device(0)

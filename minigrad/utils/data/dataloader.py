@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
+from ...backend import same_gpu
 from ...creation import tensor
 from ...guard import warn
 from .collate import default_collate, default_convert
@@ -110,7 +111,7 @@ class DataLoader:
 
         from concurrent.futures import ThreadPoolExecutor  # only here: it takes a tenth of the import of NumPy
 
-        pool = ThreadPoolExecutor(self.num_workers)
+        pool = ThreadPoolExecutor(self.num_workers, initializer=same_gpu())
         first = itertools.islice(indices, self.num_workers * self.prefetch_factor)
         return self.in_order(pool, work, indices, deque([pool.submit(work, index) for index in first]))
 

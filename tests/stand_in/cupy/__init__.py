@@ -12,6 +12,7 @@ code for both libraries breaks most easily:
 - `add.at` and its relatives know few dtypes, int64 is none of them;
 - every array can be written to, and no arithmetic warns;
 - `floor_divide` and `remainder` of floats round a quotient that is rounded already, and so miss what NumPy finds;
+- each thread begins with GPU 0, whichever the others have chosen;
 - `unique` along an axis compares slices two by two, waits for each answer, and cannot compare booleans;
 - a function, a method or an argument that CuPy lacks is missing: what there is stands in the lists below, but for
   `argpartition`, which loses NaN.
@@ -27,6 +28,7 @@ import contextlib
 import ctypes
 import inspect
 import math
+import threading
 import time
 import types
 
@@ -202,17 +204,28 @@ class Flags:
         self.owndata, self.fnc, self.forc = array.base is None, array.host.flags.fnc, array.host.flags.forc
 
 
-class Device:
-    """The one GPU there is."""
+class Current(threading.local):
+    """The number of the GPU that a thread computes on: 0 until the thread itself chooses another."""
 
-    id, pci_bus_id = 0, "0000:00:00.0"
+    id = 0
+
+
+current = Current()
+
+
+class Device:
+    """A GPU; there is one, unless a test says that there are more."""
+
+    pci_bus_id = "0000:00:00.0"
 
     def __init__(self, device=None):
-        if device not in (None, 0):
+        self.id = current.id if device is None else device
+        if not 0 <= self.id < runtime.getDeviceCount():
             raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
 
     def use(self):
-        """Make it the current one."""
+        """Make it the current one of this thread."""
+        current.id = self.id
 
     def synchronize(self):
         """Wait for what it was given to do."""
@@ -701,7 +714,7 @@ linalg = types.SimpleNamespace(
     **{name: caller(name, getattr(np.linalg, name), signature) for name, signature in signatures(LINALG)}
 )
 runtime = types.SimpleNamespace(
-    getDevice=lambda: 0,
+    getDevice=lambda: current.id,
     getDeviceCount=lambda: 1,
     getDeviceProperties=lambda device: {"name": b"stand-in", "totalGlobalMem": 1 << 30, "major": 0, "minor": 0},
     driverGetVersion=lambda: 12080,
