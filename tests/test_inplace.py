@@ -1,5 +1,7 @@
 """Changes in place: values, histories and errors are those of NumPy, of PyTorch and of central differences."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -478,3 +480,15 @@ def test_chain_of_changes_through_views_is_freed_and_differentiated():
         x[i] = x[i - 1] + w
     x[-1].backward()
     assert w.grad.item() == 49
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 3)])
+def test_what_overlaps_is_copied_as_it_was(shape):
+    array = np.arange(math.prod(shape), dtype="float32").reshape(shape)
+    for to, source in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None)), (slice(2, None), slice(-2))):
+        x, expected = mg.tensor(array), array.copy()
+        x[to] = x[source]
+        expected[to] = array[source]
+        np.testing.assert_array_equal(x.numpy(), expected)
+        x[...] = x
+        np.testing.assert_array_equal(x.numpy(), expected)

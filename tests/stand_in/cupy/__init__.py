@@ -7,6 +7,7 @@ code for both libraries breaks most easily:
 - an array is not an index: Python cannot ask for its number by `__index__`;
 - reductions and `x[0]` return 0-d arrays, never scalars, and an index of numbers and slices always gives a view;
 - indices that are out of range wrap around without an error;
+- a block that is assigned to another is copied as it lies, and garbled where they overlap;
 - results are in C order; only what is told to copy an order keeps it;
 - `argmax` and `argmin` count in C's long long, a dtype that equals int64 but is another object;
 - `add.at` and its relatives know few dtypes, int64 is none of them;
@@ -347,15 +348,20 @@ class ndarray:
         index, copies = wrapped(index, self.shape)
         if copies:
             return launched(fresh(self.host[index]))
-        end = () if any(part is Ellipsis for part in index) else (...,)
-        return view_of(self, self.host[(*index, *end)])
+        return view_of(self, place_of(self.host, index))
 
     def __setitem__(self, index, value):
         index, copies = wrapped(index, self.shape)
         if not copies and not isinstance(value, (ndarray, np.generic, int, float)):
             raise refusal(value)
-        self.host[index] = stored(value, self.dtype)
         traffic["launches"] += 1
+        if not copies and isinstance(value, ndarray) and overlaps(place := place_of(self.host, index), value.host):
+            steps = range(place.size)
+            place, source = place.reshape(-1), value.host.reshape(-1)
+            for i in steps if place.ctypes.data > source.ctypes.data else reversed(steps):
+                place[i] = source[i]
+            return
+        self.host[index] = stored(value, self.dtype)
 
     def __dlpack__(self, **options):
         return self.host.__dlpack__()
@@ -415,6 +421,18 @@ def bare(value):
     if isinstance(value, dict):
         return {key: bare(part) for key, part in value.items()}
     return value
+
+
+def place_of(host, index):
+    """The view of NumPy's array that an index of numbers and slices names."""
+    end = () if any(part is Ellipsis for part in index) else (...,)
+    return host[(*index, *end)]
+
+
+def overlaps(place, source):
+    """Whether CuPy copies one array to the other as a block of bytes, though they have some of them in common."""
+    alike = place.shape == source.shape and place.strides == source.strides and place.dtype == source.dtype
+    return alike and place.flags.c_contiguous and place.size > 0 and np.may_share_memory(place, source)
 
 
 def stored(value, dtype):
