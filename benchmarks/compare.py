@@ -18,8 +18,9 @@ def compare(old_path, new_path):
     lines += differences(old["machine"], new["machine"])
     for name, record in old["workloads"].items():
         if name in new["workloads"]:
-            lines += ["", *changes(f"{name}: {record['title']}", record["ways"], new["workloads"][name]["ways"],
-                                   (TIME, TO_NUMPY, TO_TORCH))]  # fmt: skip
+            other = new["workloads"][name]
+            title = " / now ".join(dict.fromkeys((record["title"], other["title"])))
+            lines += ["", *changes(f"{name}: {title}", record["ways"], other["ways"], (TIME, TO_NUMPY, TO_TORCH))]
     if old["startup"] and new["startup"]:
         lines += ["", *changes("startup: import in a new process", old["startup"], new["startup"], (IMPORT,))]
     for name, ways in old["memory"].items():
@@ -29,6 +30,7 @@ def compare(old_path, new_path):
         for kind, words in (("workloads", ""), ("memory", "the memory of ")):
             alone = [name for name in here[kind] if name not in there[kind]]
             lines += [f"only in {path}: {words}{', '.join(alone)}"] if alone else []
+        lines += [f"only in {path}: startup"] if here["startup"] and not there["startup"] else []
     lines += ["", "* more than the noise of both runs together (half the range of the middle half of their rounds)"]
     return "\n".join(lines)
 
@@ -44,12 +46,12 @@ def differences(old, new):
 def changes(title, old, new, columns):
     """A table of the rows that both have; rows of only one are named below it."""
     head = "".join(f"{name:>12}{'new':>9}{'change':>10}{'noise':>10}" for _, _, name, _ in columns)
-    lines = [title, f"  {'':16}{head}"]
+    lines = [title, f"  {'':18}{head}"]
     for label in old:
         if label in new:
-            lines.append(f"  {label:16}" + "".join(change(old[label], new[label], column) for column in columns))
+            lines.append(f"  {label:18}" + "".join(change(old[label], new[label], column) for column in columns))
     for rows, others, word in ((old, new, "gone"), (new, old, "new")):
-        lines += [f"  {label:16}{word:>12}" for label in rows if label not in others]
+        lines += [f"  {label:18}{word:>12}" for label in rows if label not in others]
     return [line.rstrip() for line in lines]
 
 

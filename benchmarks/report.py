@@ -14,8 +14,7 @@ from minigrad import cpu
 from minigrad.serialization import write_atomically
 
 FORMAT = "minigrad benchmarks 2"
-
-
+YARDSTICKS = ("torch", "numpy", "limit")  # what a way is compared with; "torch" is the way's rival
 STARTUP_TARGET = 0.12  # of minigrad's import to PyTorch's
 
 
@@ -79,7 +78,7 @@ def number(value, form):
 
 def table(name, record):
     """The record of one workload as lines of text, ratios beside their targets."""
-    columns = "".join(f"{heading:>10}" for heading in ("us/step", "noise", *PHASES, "/ torch"))
+    columns = "".join(f"{column:>10}" for column in ("us/step", "noise", *PHASES, "/ torch"))
     lines = [f"{name}: {record['title']}", f"  {'':18}{columns}{'/ numpy':>17}{'/ limit':>17}"]
     eager = record["targets"]
     compiled = {"limit": eager.get("compiled")}
@@ -87,7 +86,7 @@ def table(name, record):
         wanted_of = {} if not label.startswith("minigrad") else compiled if label.endswith("compiled") else eager
         cells = [f"{way['microseconds']:.1f}", f"{way['spread']:.0%}", *(number(way[phase], ".1f") for phase in PHASES)]
         line = f"  {label:18}" + "".join(f"{cell:>10}" for cell in cells)
-        for yardstick in ("torch", "numpy", "limit"):
+        for yardstick in YARDSTICKS:
             value, target = way[f"ratio_to_{yardstick}"], wanted_of.get(yardstick)
             wanted = f" (<= {target})" if target and value is not None else ""
             line += f"{number(value, '.2f'):>7}{wanted:10}"
@@ -133,7 +132,7 @@ def write_json(path, report):
 
 
 NUMBER, OPTIONAL = (int, float), (int, float, type(None))
-RATIOS = {f"{what}_to_{yardstick}": OPTIONAL for what in ("ratio", "spread") for yardstick in ("torch", "numpy", "limit")}
+RATIOS = {f"{what}_to_{yardstick}": OPTIONAL for what in ("ratio", "spread") for yardstick in YARDSTICKS}
 WAY = {"microseconds": NUMBER, "spread": NUMBER, **dict.fromkeys(PHASES, OPTIONAL), **RATIOS}
 PACKAGE = {"milliseconds": NUMBER, "spread": NUMBER, "megabytes": OPTIONAL, "ratio_to_torch": OPTIONAL}
 FOOTPRINT = {"megabytes": NUMBER, "ratio_to_torch": OPTIONAL, "ratio_to_limit": OPTIONAL}
@@ -153,7 +152,7 @@ def read_json(path):
         raise ReportError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ReportError(f"{path}: not a text file: {error}") from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of a number or a nesting that Python refuses
         raise ReportError(f"{path}: damaged, or no JSON: {error}") from error
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         found = report.get("format") if isinstance(report, dict) else None
@@ -164,10 +163,14 @@ def read_json(path):
     for name, record in report["workloads"].items():
         demand(path, name, record, {"title": str, "targets": dict, "ways": dict})
         for label, way in record["ways"].items():
-            demand(path, f"{name}, {label}", way, WAY)
+            place = f"{name}, {label}"
+            demand(path, place, way, WAY)
+            compared = [yardstick for yardstick in YARDSTICKS if way[f"ratio_to_{yardstick}"] is not None]
+            demand(path, place, way, {f"spread_to_{yardstick}": NUMBER for yardstick in compared})
     for package, cost in report["startup"].items():
         demand(path, f"startup, {package}", cost, PACKAGE)
     for name, ways in report["memory"].items():
+        demand(path, f"memory, {name}", ways, {})
         for label, way in ways.items():
             demand(path, f"memory, {name}, {label}", way, FOOTPRINT)
     return report

@@ -8,12 +8,20 @@ import numpy as np
 import benchmarks.families  # noqa: F401  (it registers their workloads)
 from benchmarks import footprint, startup
 from benchmarks.peers import NOTES, Unavailable
-from benchmarks.report import FORMAT, footprint_table, heading, machine, startup_table, table, write_json
+from benchmarks.report import (
+    FORMAT,
+    YARDSTICKS,
+    footprint_table,
+    heading,
+    machine,
+    startup_table,
+    table,
+    write_json,
+)
 from benchmarks.timing import measure, ratio, ratios, spread
 from benchmarks.workload import PHASES, WORKLOADS
 
 CHECK_STEPS, TOLERANCE = 20, 1e-4
-YARDSTICKS = ("torch", "numpy", "limit")  # what a way is compared with; "torch" is the way's rival
 
 
 def check(name, workload, problem, trainers, steps=None):

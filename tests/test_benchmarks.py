@@ -256,25 +256,30 @@ def memory(**ways):
 
 
 def a_report(**parts):
-    known = {"format": report.FORMAT, "machine": report.machine(1, ()), "rounds": 40, "startup": {}}
-    return {**known, **{name: parts.get(name, {}) for name in ("workloads", "memory")}}
+    known = {"format": report.FORMAT, "machine": report.machine(1, ()), "rounds": 40}
+    return {**known, **{name: parts.get(name, {}) for name in ("workloads", "memory", "startup")}}
 
 
 def test_two_reports_are_compared(tmp_path):
     old, new = str(tmp_path / "old.json"), str(tmp_path / "new.json")
 
-    def record(**ways):
-        return {"title": "a net", "targets": {}, "ways": ways}
+    def record(title="a net", **ways):
+        return {"title": title, "targets": {}, "ways": ways}
 
-    before = {"net": record(ours=way(100.0), torch=way(200.0), gone=way(1.0)), "other": record()}
-    report.write_json(old, a_report(workloads=before, memory=memory(ours=10.0, limit=0.0)))
+    longest = {"minigrad compiled": way(50.0)}
+    before = {"net": record(ours=way(100.0), torch=way(200.0), gone=way(1.0), **longest), "other": record()}
+    imports = {"numpy": {"milliseconds": 40.0, "spread": 0.1, "megabytes": 25.0, "ratio_to_torch": None}}
+    report.write_json(old, a_report(workloads=before, memory=memory(ours=10.0, limit=0.0), startup=imports))
     ratios = {"ratio_to_numpy": 0.5, "spread_to_numpy": 0.1}
-    after = {"net": record(ours=way(120.0, **ratios), torch=way(203.0))}
+    after = {"net": record("a wide net", ours=way(120.0, **ratios), torch=way(203.0), **longest)}
     report.write_json(new, a_report(workloads=after, memory=memory(ours=5.0, limit=0.0)))
     lines = [line.split() for line in compare(old, new).splitlines()]
     assert ["ours", "100.0", "120.0", "+20.0%*", "2%", "2%"] in lines  # beyond the noise of both
     assert ["torch", "200.0", "203.0", "+1.5%", "2%", "2%"] in lines  # within it
     assert ["gone", "gone"] in lines and ["only", "in", f"{old}:", "other"] in lines
+    assert f"only in {old}: startup".split() in lines and "net: a net / now a wide net".split() in lines
+    ends = {line.index("%") for line in compare(old, new).splitlines() if line.startswith(("  ours", "  mini", "  torch"))}
+    assert len(ends) == 1  # a long label moves no column
     assert ["ours", "10.0", "5.0", "-50.0%"] in lines and ["limit", "0.0", "0.0"] in lines
     finished = run("compare", old, new)
     assert finished.returncode == 0 and finished.stdout == compare(old, new) + "\n"
@@ -284,10 +289,15 @@ def test_two_reports_are_compared(tmp_path):
     ("{", "damaged, or no JSON"), ([], "not a report of these benchmarks"),
     ({"format": report.FORMAT, "rounds": 1}, "the report lacks 'machine'"),
     ({"net": {"title": "a net", "targets": {}, "ways": {"ours": way("1")}}}, "is '1'"),
+    ({"net": {"title": "a net", "targets": {}, "ways": {"ours": way(1, ratio_to_numpy=2)}}}, "'spread_to_numpy' of net"),
+    ({"memory": {"net": []}}, "memory, net should hold"),
+    pytest.param("[" * 10**5, "damaged, or no JSON", id="nested"),
+    pytest.param('{"rounds": 1' + "0" * 5000 + "}", "damaged, or no JSON", id="long number"),
 ])  # fmt: skip
 def test_what_is_no_report_is_refused(tmp_path, content, reason):
     path = tmp_path / "report.json"
-    content = a_report(workloads=content) if "net" in content else content
+    if isinstance(content, dict) and "rounds" not in content:
+        content = a_report(**content) if "memory" in content else a_report(workloads=content)
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     finished = run("compare", str(path), str(path))
     assert finished.returncode == 1 and f"error: {path}: " in finished.stderr and reason in finished.stderr
