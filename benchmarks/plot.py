@@ -10,6 +10,7 @@ matplotlib.use("agg")  # figures go to files, so no display is needed
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from benchmarks.workload import PHASES
 from minigrad.serialization import write_atomically
@@ -71,6 +72,12 @@ def times(value, _=None):
     return f"{value:g}x"
 
 
+def legend_below(axes, **options):
+    """A legend under the label of the x axis, as far from it in a figure of one row as in one of many."""
+    place = axes.transAxes + ScaledTranslation(0, -0.55, axes.figure.dpi_scale_trans)  # inches
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=place, fontsize=9, **options)
+
+
 def overview(report):
     """All workloads of a report: every way's time relative to PyTorch, the phases of three ways, the cost of imports."""
     workloads, startup = report["workloads"], report["startup"]
@@ -130,17 +137,20 @@ def draw_ratios(axes, workloads):
     if any(hollow(label) for record in workloads.values() for label in record["ways"]):
         seen["hollow"] = Line2D([], [], color="#555555", marker="o", markerfacecolor="none", linestyle="none", markersize=8,
                                 label="hollow: from tensors")  # fmt: skip
-    axes.legend(handles=seen.values(), loc="upper center", bbox_to_anchor=(0.5, -0.06 - 0.6 / len(workloads)), ncols=4,
-                fontsize=9, columnspacing=1.2, handletextpad=0.4)  # fmt: skip
+    legend_below(axes, handles=seen.values(), ncols=4, columnspacing=1.2, handletextpad=0.4)
 
 
 def draw_phases(axes, workloads):
-    """Stacked bars: the phases of minigrad, PyTorch and NumPy by hand, relative to the yardstick's whole step."""
+    """Stacked bars: the phases of minigrad, PyTorch and NumPy by hand, relative to the yardstick's whole step.
+
+    Of a library that has ways from tensors and from layers it is that from tensors, as the plain NumPy loop is beside
+    PyTorch's: bars of a row are parts of the same step.
+    """
     other, height = yardstick(workloads), 0.26
     for row, record in enumerate(workloads.values()):
         ways = record["ways"]
         for offset, name in enumerate(("minigrad", "torch", "numpy")):
-            label = next((label for label in reversed(ways) if library(label) == name), None)
+            label = next((label for label in ways if library(label) == name), None)
             if label is None or ways[label]["forward"] is None or ways[label][f"ratio_to_{other}"] is None:
                 continue
             whole, left = ways[label][f"ratio_to_{other}"], 0
@@ -159,8 +169,7 @@ def draw_phases(axes, workloads):
     axes.set_title("Its phases, dark to pale: forward, backward, update")
     axes.set_xlabel(f"time per step, relative to {NAMES[other]}")
     handles = [plt.Rectangle((0, 0), 1, 1, color=LOOK[name][0]) for name in ("minigrad", "torch", "numpy")]
-    axes.legend(handles, ["minigrad", NAMES["torch"], NAMES["numpy"]], loc="upper center", ncols=3, fontsize=9,
-                bbox_to_anchor=(0.5, -0.06 - 0.6 / len(workloads)))  # fmt: skip
+    legend_below(axes, handles=handles, labels=["minigrad", NAMES["torch"], NAMES["numpy"]], ncols=3)
 
 
 def draw_startup(axes, startup, key, unit, title):
@@ -178,8 +187,9 @@ def curves(report):
     """The curves of `scaling`: a panel each, both axes logarithmic."""
     names = list(report["curves"])
     with plt.rc_context(STYLE):
-        rows = (len(names) + 1) // 2
-        figure, grid = plt.subplots(rows, 2, figsize=(11, 4.2 * rows + 0.4), squeeze=False, layout="constrained")
+        rows, columns = (len(names) + 1) // 2, min(len(names), 2)
+        size = 5.5 * columns, 4.2 * rows + 0.4
+        figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
         for axes, name in zip(grid.flat, names):
             draw_curve(axes, report["curves"][name])
         for axes in grid.flat[len(names) :]:
@@ -205,7 +215,7 @@ def draw_curve(axes, curve):
     axes.legend(fontsize=9)
 
 
-# what Python takes is the darkest; the kinds of array calls go from blue to yellow, told apart by lightness, too
+# what Python takes is the darkest; neighbours are told apart by lightness, too
 SLICES = {
     "python": "#222222",
     "optimiser": "#882255",
@@ -223,10 +233,10 @@ def profile(report):
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(11, 1.8 + 0.5 * len(workloads)), layout="constrained")
         for row, found in enumerate(workloads.values()):
-            left = 0
+            left, whole = 0, max(found["eager"], sum(found["arrays"].values()))  # noise can make the parts more than it
             for name in reversed(SLICES):
                 took = found["python"]["eager"] if name == "python" else found["arrays"][name]
-                share = max(took, 0) / found["eager"]
+                share = max(took, 0) / whole
                 axes.barh(row, share, 0.7, left, color=SLICES[name], label=name.capitalize() if row == 0 else None)
                 left += share
             axes.text(1.01, row, f"{found['eager']:,.0f} µs", va="center", fontsize=9)
@@ -234,6 +244,6 @@ def profile(report):
         axes.set(xlim=(0, 1), ylim=(len(workloads) - 0.5, -0.5), xlabel="share of a step as it is",
                  title="Where the time of a training step goes")  # fmt: skip
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -1.1 / len(workloads)), ncols=7, fontsize=9)
+        legend_below(axes, ncols=7)
         figure.supxlabel(caption(report["machine"]), fontsize=8, color="#555555")
     return figure

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks import footprint, images, peers, profile, report, runner, scaling, startup
+from benchmarks import footprint, images, peers, plot, profile, report, runner, scaling, startup
 from benchmarks.compare import compare
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
@@ -301,6 +301,32 @@ def test_what_is_no_report_is_refused(tmp_path, content, reason):
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     finished = run("compare", str(path), str(path))
     assert finished.returncode == 1 and f"error: {path}: " in finished.stderr and reason in finished.stderr
+
+
+def test_a_report_is_drawn_whatever_it_holds(tmp_path):
+    ratio = {"ratio_to_torch": 0.5, "backward": 2.0}
+    ways = {"minigrad tensors": way(80.0, **ratio, forward=7.0), "minigrad modules": way(60.0, **ratio), "numpy": way(9.0)}
+    net = {"title": "a net", "targets": {}, "ways": ways}
+    cost = {"milliseconds": 40.0, "spread": 0.1, "megabytes": 25.0, "ratio_to_torch": None}
+    for parts in ({"net": net}, {}), ({}, {"numpy": cost}), ({"net": net, "other": net}, {"numpy": cost, "torch": cost}):
+        plot.save(plot.overview(a_report(workloads=parts[0], startup=parts[1])), tmp_path / "overview.png")
+    points = [{"at": at, "ways": {"numpy": {"value": at / 2, "spread": 0.1}}} for at in (1, 10)]
+    curve = {"title": "A step", "axis": "layers", "unit": "ms", "base": 10, "points": points}
+    for names in ("a", "abc"):
+        figure = plot.curves({"machine": report.machine(1, ()), "curves": dict.fromkeys(names, curve)})
+        assert len(figure.axes) == len(names)
+        plot.save(figure, tmp_path / "curves.png")
+    assert (tmp_path / "overview.png").read_bytes()[:4] == (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_phases_are_those_of_one_style():
+    ratio = {"ratio_to_torch": 0.5, "ratio_to_numpy": 1.0, "backward": 2.0}
+    ways = {f"{library} {style}": way(1.0, **ratio, forward=forward) for library in ("minigrad", "torch")
+            for style, forward in (("tensors", 7.5), ("modules", 2.5))}  # fmt: skip
+    figure = plot.overview(a_report(workloads={"net": {"title": "", "targets": {}, "ways": ways}}))
+    bars = [bar.get_width() for bar in figure.axes[1].patches]
+    plot.plt.close(figure)
+    assert bars[:3] == bars[3:] == pytest.approx([0.375, 0.1, 0.025])  # NumPy by hand is relative to the tensors of PyTorch
 
 
 @pytest.mark.parametrize("arguments", [
