@@ -25,12 +25,17 @@ def limit_threads(threads):
 
 
 def checked(parser, arguments):
-    """The arguments, with the folders of files to write known to exist before hours of work."""
+    """The arguments, with the files to write known to have a place before hours of work."""
     if arguments.threads < 1 or getattr(arguments, "rounds", 1) < 1:
         parser.error("--rounds and --threads want a number of 1 or more")
-    for path in (arguments.json, arguments.plot):
-        if path and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+    for path in filter(None, (arguments.json, arguments.plot)):
+        folder = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(folder):
             parser.error(f"there is no folder for {path}")
+        if not os.access(folder, os.W_OK):
+            parser.error(f"nothing can be written to the folder of {path}")
+        if os.path.isdir(path):
+            parser.error(f"{path} is a folder")
     if arguments.plot and not arguments.plot.lower().endswith(".png"):
         parser.error(f"--plot writes a PNG, got {arguments.plot}")
     return arguments
@@ -66,6 +71,8 @@ def run(argv):
     if unknown:
         parser.error(f"no workload named {', '.join(unknown)}; there are {', '.join(choices)}")
     names = arguments.workloads or choices[: -1 if arguments.rounds <= QUICK else None]
+    if arguments.plot and set(names) == {"memory"}:
+        parser.error("--plot draws workloads and startup; memory has no picture")
     runner.run(names, arguments.rounds, arguments.threads, arguments.json, arguments.plot)
 
 
@@ -134,4 +141,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

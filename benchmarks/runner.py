@@ -90,11 +90,14 @@ def run_workload(name, rounds, missing=(), threads=1):
 def run(names, rounds, threads, json_path=None, plot_path=None):
     """Run workloads by name and print a table for each; write everything to a JSON file and draw it if paths are given.
 
-    The name "startup" stands for the cost of imports, "memory" for that of the workloads named, or of all.
+    The name "startup" stands for the cost of imports, "memory" for that of the workloads named, or of all. The JSON is
+    written anew after each name, so that what was measured is there if a later one is interrupted.
     """
     packages = {way.package for name in names if name in WORKLOADS for way in WORKLOADS[name].ways.values()}
     missing = sorted(package for package in packages if find_spec(package) is None)
-    facts = machine(threads, packages - set(missing))
+    beside = {"startup": startup.PACKAGES, "memory": footprint.PACKAGES}  # what else is measured
+    measured = packages.union(*(beside[name] for name in names if name in beside))
+    facts = machine(threads, filter(find_spec, measured))
     print(heading(facts))
     for package in sorted(packages):
         if package in missing:
@@ -112,8 +115,8 @@ def run(names, rounds, threads, json_path=None, plot_path=None):
         else:
             report["workloads"][name] = run_workload(name, rounds, missing, threads)
             print("\n" + table(name, report["workloads"][name]), flush=True)
-    if json_path:
-        write_json(json_path, report)
+        if json_path:
+            write_json(json_path, report)
     if plot_path:
         from benchmarks import plot  # only now: matplotlib takes a while to import
 

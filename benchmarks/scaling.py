@@ -170,7 +170,7 @@ def run_curve(name, rounds, every=1):
 
 
 def run(names, rounds, every, threads, json_path=None, plot_path=None):
-    """Run curves by name and print them; write them to a JSON file and draw them if paths are given."""
+    """Run curves by name and print them; write them to a JSON file, after each of them, and draw them if paths are given."""
     missing = sorted({way.package for way in WAYS.values()} - {way.package for way in installed().values()})
     for package in missing:
         print(f"{package} is not installed: its column is left out")
@@ -179,8 +179,8 @@ def run(names, rounds, every, threads, json_path=None, plot_path=None):
     report = {"format": FORMAT, "machine": facts, "rounds": rounds, "curves": {}}
     for name in names:
         report["curves"][name] = run_curve(name, rounds, every)
-    if json_path:
-        write_json(json_path, report)
+        if json_path:
+            write_json(json_path, report)
     if plot_path:
         from benchmarks import plot  # only now: matplotlib takes a while to import
 

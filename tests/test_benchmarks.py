@@ -329,9 +329,30 @@ def test_phases_are_those_of_one_style():
     assert bars[:3] == bars[3:] == pytest.approx([0.375, 0.1, 0.025])  # NumPy by hand is relative to the tensors of PyTorch
 
 
+def test_an_interrupted_run_leaves_what_it_measured(monkeypatch, tmp_path):
+    def interrupt(names):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "report.json"
+    monkeypatch.setattr(footprint, "run", interrupt)
+    monkeypatch.setattr(startup, "run", lambda rounds: {})
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(["chain-1", "startup", "memory"], 1, 1, path)
+    written = report.read_json(path)
+    assert list(written["workloads"]) == ["chain-1"] and written["memory"] == {}
+
+
+def test_versions_are_those_of_everything_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(footprint, "run", lambda names: {})
+    monkeypatch.setattr(footprint, "PACKAGES", ("minigrad", "pytest", "no_such_package"))
+    runner.run(["memory"], 1, 1, tmp_path / "report.json")
+    versions = report.read_json(tmp_path / "report.json")["machine"]["versions"]
+    assert versions["pytest"] == pytest.__version__ and "no_such_package" not in versions
+
+
 @pytest.mark.parametrize("arguments", [
     ["names-rnn"], ["--rounds", "0"], ["--threads", "0"], ["--plot", "steps.jpg"], ["--json", "none/a.json"],
-    ["profile", "names-rnn"], ["scaling", "height"],
+    ["profile", "names-rnn"], ["scaling", "height"], ["--json", "tests"], ["memory", "--plot", "memory.png"],
 ])  # fmt: skip
 def test_wrong_arguments_are_refused(arguments):
     finished = run(*arguments)
