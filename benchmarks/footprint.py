@@ -1,13 +1,11 @@
 """How much memory a training step takes at its peak: every way of every workload, in a process of its own."""
 
 import pickle
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 from types import SimpleNamespace
 
 from benchmarks import scaling
+from benchmarks.child import last_line
 from benchmarks.memory import peak_megabytes
 from benchmarks.workload import WORKLOADS, compiled
 
@@ -16,7 +14,6 @@ TARGETS = {"torch": 1.0, "limit": 1.3}  # the largest ratios wanted of minigrad
 COMPILED = {"limit": 1.1}  # and of what it has compiled
 STEPS = 3
 LEAST = 1.0  # megabytes that something must take to be a yardstick: pages of code and the kernel's counting blur less
-ROOT = Path(__file__).parents[1]
 
 CHILD = """
 import pickle, sys
@@ -54,12 +51,10 @@ def of_workload(name):
     megabytes = {}
     for label, way in workload.ways.items():
         if way.package in PACKAGES and find_spec(way.package):
-            task = pickle.dumps((name, label, problem))
-            finished = subprocess.run([sys.executable, "-c", CHILD], cwd=ROOT, input=task, capture_output=True)
-            if finished.returncode:
-                message = finished.stderr.decode().strip().splitlines()[-1]
-                raise RuntimeError(f"memory of {name}: {label!r} failed: {message}")
-            megabytes[label] = float(finished.stdout.splitlines()[-1])
+            try:
+                megabytes[label] = float(last_line(CHILD, given=pickle.dumps((name, label, problem))))
+            except RuntimeError as error:
+                raise RuntimeError(f"memory of {name}: {label!r} failed: {error}") from error
     record = {}
     for label, value in megabytes.items():
         others = {"torch": megabytes.get(workload.ways[label].rival), "limit": megabytes.get("limit")}

@@ -1,19 +1,17 @@
 """How a step grows with the width, the batch and the depth of a tanh MLP, and its memory with the depth."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from benchmarks import runner
+from benchmarks.child import last_line
 from benchmarks.limit import mlp as limit
 from benchmarks.memory import peak_megabytes
 from benchmarks.report import heading, machine, number, write_json
@@ -23,7 +21,6 @@ from benchmarks.workload import Way, Workload, in_phases, numpy_draw, starting_p
 FORMAT = "minigrad scaling 1"
 CLASSES, LEARNING_RATE = 10, 0.01
 CHECK_STEPS = 3
-ROOT = Path(__file__).parents[1]
 
 
 def problem(width, batch, depth):
@@ -145,10 +142,10 @@ def memory_point(name, sizes, rounds):
     point = {}
     for label in installed():
         code = f"from benchmarks.scaling import rise; print(__import__('json').dumps(rise({label!r}, {sizes!r})))"
-        finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-        if finished.returncode:
-            raise RuntimeError(f"{name} {sizes}: {label!r} failed: {finished.stderr.strip().splitlines()[-1]}")
-        megabytes = json.loads(finished.stdout.splitlines()[-1])
+        try:
+            megabytes = json.loads(last_line(code))
+        except RuntimeError as error:
+            raise RuntimeError(f"{name} {sizes}: {label!r} failed: {error}") from error
         if megabytes is not None:
             point[label] = {"value": megabytes, "spread": None}
     return point

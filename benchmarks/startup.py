@@ -1,18 +1,14 @@
 """What `import` costs in a new process: time, and memory at most."""
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
+from benchmarks.child import last_line
 from benchmarks.timing import ratio, spread
 
 PACKAGES = ("numpy", "minigrad", "torch", "jax", "tinygrad", "autograd", "dezero", "micrograd")
 MODULES = {"micrograd": "micrograd.engine"}  # where the package itself is empty
-ROOT = Path(__file__).parents[1]
 
 CHILD = """
 import importlib, json, sys, time
@@ -26,13 +22,7 @@ print(json.dumps([seconds, peak_megabytes()]))
 
 def import_once(package):
     """Seconds and megabytes of one import in a new process; RuntimeError with what it raised if it fails."""
-    command = [sys.executable, "-c", CHILD, MODULES.get(package, package)]
-    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=compiled)
-    if finished.returncode:
-        lines = finished.stderr.strip().splitlines()
-        raise RuntimeError(next((line for line in lines if line.partition(":")[0].endswith("Error")), lines[-1]))
-    return json.loads(finished.stdout.splitlines()[-1])
+    return json.loads(last_line(CHILD, MODULES.get(package, package)))
 
 
 def run(rounds, packages=PACKAGES):

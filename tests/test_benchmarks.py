@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks import footprint, images, peers, plot, profile, report, runner, scaling, startup
+from benchmarks import child, footprint, images, peers, plot, profile, report, runner, scaling, startup
 from benchmarks.compare import compare
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
@@ -189,6 +189,14 @@ def test_imports_are_timed_and_one_that_fails_is_left_out(capsys, monkeypatch, t
     assert costs["minigrad"]["milliseconds"] > 10 and costs["minigrad"]["ratio_to_torch"] is None
     against_torch = {"minigrad": {**costs["minigrad"], "ratio_to_torch": 0.5}}
     assert "0.50 (<= 0.12)" in report.startup_table(against_torch)
+
+
+def test_a_process_that_the_system_ends_is_told_of(monkeypatch):
+    monkeypatch.setattr(footprint, "CHILD", "import os; os.abort()")
+    if os.name == "posix":
+        with pytest.raises(RuntimeError, match="memory of chain-1: 'minigrad tensors' failed: exit status -6"):
+            footprint.of_workload("chain-1")
+    assert child.last_line("import sys; print(1); print(sys.argv[1:], sys.stdin.read())", "a", given=b"b") == "['a'] b"
 
 
 def test_the_memory_of_a_step(monkeypatch):
