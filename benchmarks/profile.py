@@ -92,7 +92,8 @@ def time_steps(eager, compiled, rounds):
         whole = microseconds(replay) - microseconds(lambda: draw(compiled, inputs))
         replay_with_stamps()
         turns.append((*steps, whole, 1e6 * np.diff(stamps)))
-    eager, compiled, whole, each = zip(*sorted(turns, key=lambda turn: sum(turn[:3]))[: (rounds + 1) // 2], strict=True)
+    quiet = sorted(turns, key=lambda turn: sum(turn[:3]) + turn[3].sum())[: (rounds + 1) // 2]
+    eager, compiled, whole, each = zip(*quiet, strict=True)
     each = np.median(each, axis=0)
     each -= (each.sum() - median(whole)) / len(calls)
     return median(eager), median(compiled), list(zip(calls, each, strict=True))
@@ -138,7 +139,7 @@ def profile(name, rounds):
     arrays = dict.fromkeys(COLUMNS, 0.0)
     for call, took in calls:
         arrays[kind_of(call)] += float(took)
-    rest = sum(arrays.values())
+    in_arrays = sum(arrays.values())
     bytecodes = count_bytecodes(trainers[0])
     return {
         "title": workload.title,
@@ -146,7 +147,7 @@ def profile(name, rounds):
         "compiled": replayed,
         "calls": len(calls),
         "arrays": arrays,
-        "python": {"eager": eager - rest, "compiled": replayed - rest},
+        "python": {"eager": eager - in_arrays, "compiled": replayed - in_arrays},
         "bytecodes": {part: bytecodes[part] for part in BYTECODES},
     }
 

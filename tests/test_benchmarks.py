@@ -217,7 +217,7 @@ def test_the_memory_of_a_step(monkeypatch):
 
 def test_a_profile_divides_a_step(capsys, tmp_path):
     path, picture = tmp_path / "profile.json", tmp_path / "profile.png"
-    profile.run(["names-deep"], 3, 1, path, picture)
+    profile.run(["names-deep"], 20, 1, path, picture)  # enough for what else the machine does to fall into half of them
     found = json.loads(path.read_text())["workloads"]["names-deep"]
     for way in ("eager", "compiled"):
         assert sum(found["arrays"].values()) + found["python"][way] == pytest.approx(found[way])
