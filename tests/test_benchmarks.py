@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks import child, footprint, images, peers, plot, profile, report, runner, scaling, startup
+from benchmarks import child, footprint, images, peers, plot, profile, report, runner, scaling, startup, watching
 from benchmarks.compare import compare
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
@@ -243,6 +244,14 @@ def test_a_curve_has_every_way_at_every_point(capsys):
         assert set(point["ways"]) == set(scaling.installed())
         assert all(way["value"] > 0 for way in point["ways"].values())
     assert "width" in capsys.readouterr().out
+
+
+def test_the_cost_of_watching(capsys, monkeypatch):
+    monkeypatch.setattr(watching, "STEPS", 3)
+    monkeypatch.setattr(watching, "ROUNDS", 2)
+    watching.main()
+    found = re.fullmatch(r"watched / plain: ([\d.]+) \(median of 2 rounds of 3 steps\)\n", capsys.readouterr().out)
+    assert float(found[1]) > 0
 
 
 def test_targets_are_those_of_so_many_threads(monkeypatch):
