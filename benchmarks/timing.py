@@ -56,7 +56,8 @@ def device_turn(trainer_and_clock, steps):
 def measure(trainers, rounds, turn=turn):
     """What `turn` gives for every way in each of the quiet rounds; the ways take turns within a round.
 
-    Other work on the machine only ever adds time, so the slower half of the rounds is left out.
+    Other work on the machine only ever adds time, so the slower half of the rounds is left out: those in which the ways
+    took more of their own medians.
     """
     gc.collect()
     gc.freeze()  # so that collections during one way's turn do not walk what another library imported
@@ -67,7 +68,9 @@ def measure(trainers, rounds, turn=turn):
         steps[label] = max(1, round(TURN_SECONDS / turn(trainer, few)[0]))
     measured = [[turn(trainer, steps[label]) for label, trainer in trainers.items()] for _ in range(rounds)]
     gc.unfreeze()
-    quiet = sorted(measured, key=lambda turns: sum(total for total, _ in turns))[: (rounds + 1) // 2]
+    usual = [statistics.median(total for total, _ in turns) for turns in zip(*measured, strict=True)]
+    quiet = sorted(measured, key=lambda turns: sum(total / middle for (total, _), middle in zip(turns, usual, strict=True)))
+    quiet = quiet[: (rounds + 1) // 2]
     return dict(zip(trainers, zip(*quiet, strict=True), strict=True))
 
 
