@@ -133,7 +133,8 @@ def draw_ratios(axes, workloads):
     axes.set_yticks(range(len(workloads)), workloads)
     axes.set_ylim(len(workloads) - 0.5, -0.5)
     axes.grid(True, axis="both", color="#DDDDDD", linewidth=0.6)
-    axes.set(title=f"A training step, relative to {NAMES[other]} (the line; left is faster)", xlabel="time per step, ratio to that in the same style")
+    axes.set_title(f"A training step, relative to {NAMES[other]} (the line; left is faster)")
+    axes.set_xlabel("time per step, ratio to that in the same style")
     if any(hollow(label) for record in workloads.values() for label in record["ways"]):
         seen["hollow"] = Line2D([], [], color="#555555", marker="o", markerfacecolor="none", linestyle="none", markersize=8,
                                 label="hollow: from tensors")  # fmt: skip
