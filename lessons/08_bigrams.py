@@ -17,6 +17,7 @@
 # gradient makes a loss smaller.
 
 # %%
+import math
 
 import matplotlib.pyplot as plt
 from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, Lesson
@@ -215,7 +216,7 @@ print("all letters as likely:", ", ".join(sample(uniform, g) for _ in range(4)))
 # %%
 for a, b in pairs("emma"):
     probability = P[vocabulary.stoi[a], vocabulary.stoi[b]].item()
-    print(f"{a}{b}: probability {probability:.4f}, its logarithm {mg.log(mg.tensor(probability)).item():8.4f}")
+    print(f"{a}{b}: probability {probability:.4f}, its logarithm {math.log(probability):8.4f}")
 likely = P[X, Y]  # for every bigram in the list, the probability that the table gives it
 print(f"mean over all {X.shape[0]} bigrams: {likely.mean().item():.4f}; with no knowledge {1 / size:.4f}")
 
@@ -284,7 +285,7 @@ ladder = {
     "bigrams": from_counts,
 }
 for name, loss in ladder.items():
-    print(f"{name:<24} loss {loss:.4f} nats: as unsure as between {2.718281828**loss:.1f} equally likely letters")
+    print(f"{name:<24} loss {loss:.4f} nats: as unsure as between {math.exp(loss):.1f} equally likely letters")
 assert ladder["knowing nothing"] > ladder["frequencies of letters"] > ladder["bigrams"]
 
 # %% [markdown]
