@@ -223,8 +223,8 @@ assert normalised.mean((0, 2, 3)).abs().max().item() < 1e-4
 ours, theirs = OurBatchNorm(8), nn.BatchNorm2d(8)
 g = mg.Generator().manual_seed(lesson.seed)
 for step in range(5):
-    inputs = [(mg.randn((16, 8, 5, 5), generator=g) * 2 + step).requires_grad_() for _ in range(1)]
-    inputs.append(inputs[0].detach().clone().requires_grad_())
+    leaf = (mg.randn((16, 8, 5, 5), generator=g) * 2 + step).requires_grad_()
+    inputs = [leaf, leaf.detach().clone().requires_grad_()]  # one for each, so that their gradients stay apart
     incoming = mg.randn((16, 8, 5, 5), generator=g)
     outputs = [layer(values) for layer, values in zip((ours, theirs), inputs, strict=True)]
     for output in outputs:
@@ -519,7 +519,7 @@ larger = batches_of_two("batch norm, eps 0.1", lambda c: nn.BatchNorm2d(c, eps=0
 #
 # In evaluation we trust the running statistics. Jeremy Howard's idea (2019) is to trust them in training, too:
 # no batch is normalised by its own statistics, but by those of the recent past with this batch included. So
-# training and evaluation do the same thing.
+# training and evaluation do nearly the same thing.
 #
 # Averaging variances of batches of two would not do, since these are far too small and ignore that the
 # batches' means differ. Instead keep three running *sums* for each channel: of x, of x², and of ones (the
@@ -610,11 +610,12 @@ for axis, (name, model, colour) in zip(axes, (("batch norm", broken, VERMILLION)
 lesson.save(figure, "4_two_worlds")
 
 # %% [markdown]
-# If training and evaluation agreed, all points would lie on a rising diagonal. With running batch norm they
-# nearly do. With batch norm the training side knows only a few heights: the adder plus or minus the multiplier,
-# for each channel, and the adder itself where both images had the same. In evaluation anything can happen. Where
-# two images had the same value most of the time the running variance is almost 0, and the rare image that is
-# different is multiplied by hundreds, in layer after layer.
+# If training and evaluation agreed, all points would lie on a rising diagonal. With running batch norm they lie
+# along one. (It bends: a batch with large values raises the variance that it is itself divided by, so in training
+# the largest come out smaller.) With batch norm the training side knows only a few heights: the adder plus or minus
+# the multiplier, for each channel, and the adder itself where both images had the same. In evaluation anything can
+# happen. Where two images had the same value most of the time the running variance is almost 0, and the rare image
+# that is different is multiplied by hundreds, in layer after layer.
 
 # %% [markdown]
 # ## 7. Norms in a recurrent network
