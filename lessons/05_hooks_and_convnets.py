@@ -702,8 +702,8 @@ lesson.save(figure, "7_near_zero")
 
 # %% [markdown]
 # About half is what one would expect: a ReLU turns the negative half into zeros. But in the last layers it
-# becomes two thirds and three quarters. And see when: the shares jump up with each crash, and do not come
-# back. Zeros pass no gradient on, so most of these layers does not learn from most of the images.
+# becomes two thirds and three quarters. And see when: the shares jump up with each crash, and in the last two
+# layers they stay up. Zeros pass no gradient on, so most of these layers does not learn from most of the images.
 #
 # Some channels may even be **dead**: zero in every place of every image. No gradient reaches their weights
 # any more.

@@ -7,7 +7,7 @@
 #
 # So we need a routine: a few numbers and four pictures that are looked at every time, as a doctor first
 # takes temperature and pulse. In this lesson we build that routine, learn on a healthy network what it
-# should show, and then make the network ill on purpose, in fourteen ways, to see the symptoms.
+# should show, and then change the network in fourteen ways, most of which make it ill, to see the symptoms.
 #
 # Words from lesson 10 that are used throughout: an **activation** is what comes out of a layer's
 # nonlinear function; a tanh activation near 1 or -1 is **saturated** and passes no gradient; **fan-in**

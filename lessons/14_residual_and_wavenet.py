@@ -312,9 +312,9 @@ print(f"noise of the mean over axes 0 and 1: {noise[1]:.3f}")
 assert min(noise[0][1:]) > noise[1]
 
 # %% [markdown]
-# Twice as noisy where there are letters, as expected. At the first place there is hardly any noise, for a
-# strange reason: it is nearly always the pair `..`, so there is nothing to vary. That leads to the second
-# point.
+# Twice as noisy at the last places, where there are mostly letters, as expected. Towards the first place the
+# noise becomes less, for a strange reason: there it is nearly always the pair `..`, so little varies. That leads
+# to the second point.
 #
 # **Rare things are blown up.** Where a unit hardly varies, its standard deviation is tiny, and dividing by
 # it makes large what was small. Suppose that 31 examples of a batch have `..` at the first place and one

@@ -178,7 +178,7 @@ for name, (constant, factor) in starts.items():
 
 # %% [markdown]
 # In the wide layers everything stays as it was calculated. In the network the stds keep better than with
-# the lesson's numbers, but not perfectly, and the means are somewhat below zero: neighbouring pixels are
-# alike, the zeros of the padding are no N(0, 1), and a layer with eight channels is a small sample. The
-# formula is for the first guess. Measuring the layers one after the other, and correcting each, is a better
-# answer.
+# the lesson's numbers, and behind the first layer the means are nearer to zero, but neither is perfect:
+# neighbouring pixels are alike, the zeros of the padding are no N(0, 1), and a layer with eight channels is a
+# small sample. The formula is for the first guess. Measuring the layers one after the other, and correcting
+# each, is a better answer.

@@ -117,9 +117,9 @@ assert steps < 100 or networks[8] < tables[8]
 
 # %% [markdown]
 # With one letter both are nearly the same, as lesson 8 showed. Up to three the table is ahead; it needs no
-# training, and its rows are full. Then it turns, and the network does not. It gains most from the fifth
-# letter and still a little from the eighth. With these smaller starting weights, and after a short
-# training, it has gone below every table.
+# training, and its rows are full. Then it turns, and the network does not. The fourth and the fifth letter
+# are worth several hundredths of a nat to it, and the three after them still one. With these smaller starting
+# weights, and after a short training, it has gone below every table.
 #
 # ## 2. Is the embedding needed?
 #

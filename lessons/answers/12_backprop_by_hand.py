@@ -79,7 +79,7 @@ def forward(X, parameters):
     return mg.tanh(C[X].view(X.shape[0], -1) @ W1 + b1) @ W2 + b2
 
 
-print("first loss:", F.cross_entropy(forward(Xdev, initialise()[0]), Ydev).item())
+print(f"first loss: {F.cross_entropy(forward(Xdev, initialise()[0]), Ydev).item():.4f}")
 
 
 # %%
