@@ -22,7 +22,7 @@
 import time
 
 import matplotlib.pyplot as plt
-from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Lesson
+from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Lesson, block_means
 from matplotlib.ticker import NullLocator
 
 import minigrad as mg
@@ -252,13 +252,6 @@ lesson.compare("mlp.naive.final", AFTER, [2.1241, 2.1655], end, "%.4f", 0.02, co
 
 
 # %%
-def block_means(losses, blocks):
-    """Mean loss of each of `blocks` equal runs of steps, and the step in the middle of each."""
-    size = max(1, len(losses) // blocks)
-    starts = range(0, len(losses) - size + 1, size)
-    return [s + size / 2 for s in starts], [sum(losses[s : s + size]) / size for s in starts]
-
-
 def steps_until(losses, level, window=50):
     """The first step at which the mean of the last `window` losses is below `level`; None if there is none."""
     below = (s for s in range(window, len(losses) + 1) if sum(losses[s - window : s]) / window < level)

@@ -16,7 +16,7 @@ from collections import Counter
 from statistics import NormalDist
 
 import matplotlib.pyplot as plt
-from common import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION, Lesson, place_labels
+from common import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILLION, Lesson, block_means, place_labels
 
 import minigrad as mg
 import minigrad.nn.functional as F
@@ -351,15 +351,7 @@ for name in SCALES:
     final[name] = evaluate(*french.train, *models[name]), evaluate(*french.dev, *models[name])
     print("  train loss {:.4f}, dev loss {:.4f}".format(*final[name]))
 
-
 # %%
-def block_means(losses, blocks):
-    """Mean loss of each of `blocks` equal runs of steps, and the step in the middle of each."""
-    size = max(1, len(losses) // blocks)
-    starts = range(0, len(losses) - size + 1, size)
-    return [s + size / 2 for s in starts], [sum(losses[s : s + size]) / size for s in starts]
-
-
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4))
 for (name, run), colour in zip(losses.items(), (VERMILLION, ORANGE, BLUE, GREEN), strict=True):
     axes[0].plot(*block_means(run[:1000], 100), color=colour, label=name)

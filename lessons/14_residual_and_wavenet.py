@@ -19,7 +19,7 @@ import math
 import time
 
 import matplotlib.pyplot as plt
-from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Lesson
+from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Lesson, block_means
 
 import minigrad as mg
 import minigrad.nn.functional as F
@@ -414,15 +414,7 @@ print(f"{f'after {steps} steps':<28}{'parameters':>10}{'train':>9}{'dev':>9}   p
 for (name, (on_train, on_dev)), there in zip(final.items(), published, strict=True):
     print(f"{name:<28}{count(models[name]):>10}{on_train:9.4f}{on_dev:9.4f}   {there[0]:8.3f}{there[1]:8.3f}")
 
-
 # %%
-def block_means(losses, blocks):
-    """Mean loss of each of `blocks` equal runs of steps, and the step in the middle of each."""
-    length = max(1, len(losses) // blocks)
-    starts = range(0, len(losses) - length + 1, length)
-    return [s + length / 2 for s in starts], [sum(losses[s : s + length]) / length for s in starts]
-
-
 figure, axis = plt.subplots(figsize=(10, 4.6))
 for (name, values), colour in zip(losses.items(), (BLACK, ORANGE, VERMILLION, GREEN, BLUE), strict=True):
     axis.plot(*block_means(values, 30), color=colour, label=f"{name}: dev loss {final[name][1]:.3f}")

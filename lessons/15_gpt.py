@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from common import BLACK, BLUE, GREEN, ORANGE, VERMILLION, Lesson
+from common import BLACK, BLUE, GREEN, ORANGE, VERMILLION, Lesson, block_means
 
 import minigrad as mg
 import minigrad.nn.functional as F
@@ -469,15 +469,7 @@ assert losses["weights * 3"][0] > 10 > losses["weights * 3, layer norm"][0]
 # logits in the hundreds. With it each block sees numbers of the same width, whatever came before. The
 # deeper the network, the less can be left to a good start.
 
-
 # %%
-def block_means(losses, blocks):
-    """Mean loss of each of `blocks` equal runs of steps, and the step in the middle of each."""
-    length = max(1, len(losses) // blocks)
-    starts = range(0, len(losses) - length + 1, length)
-    return [s + length / 2 for s in starts], [sum(losses[s : s + length]) / length for s in starts]
-
-
 chosen = (("letter alone", BLACK), ("MLP", ORANGE), ("four blocks", VERMILLION), ("skips", GREEN), ("layer norm", BLUE))
 curves = {name: block_means(losses[name], 40) for name, _ in chosen}
 settled = [loss for _, means in curves.values() for loss in means[len(means) // 10 :]]  # the start would take all the room

@@ -163,6 +163,13 @@ class Lesson:
         print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
 
 
+def block_means(losses, blocks):
+    """Mean loss of each of `blocks` equal runs of steps, and the step in the middle of each; as two lists, steps first."""
+    size = max(1, len(losses) // blocks)
+    starts = range(0, len(losses) - size + 1, size)
+    return [s + size / 2 for s in starts], [sum(losses[s : s + size]) / size for s in starts]
+
+
 def place_labels(axis, labels, circles=False):
     """Writes each (x, y, text, colour) at its point, or near by with a line to it where it would cover another.
 
