@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from . import random
-from .backend import positions, xp
+from .backend import item, positions, waited, xp
 from .device import check_device, here
 from .kernels import ENABLED, Kernel
 from .random import Generator, _float_dtype, _integer_limits
@@ -222,7 +222,7 @@ class DeviceGenerator(Generator, on="cuda"):
             if not 0 <= p <= 1:
                 raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
             return self._draw(CHANCE, shape, np.float32, float(p)).astype(dtype, copy=False)
-        if not ((p >= 0) & (p <= 1)).all():
+        if not item(((p >= 0) & (p <= 1)).all()):
             raise RuntimeError(f"bernoulli expects p to be in [0, 1], but got {p.min()} to {p.max()}")
         p = xp.broadcast_to(p, shape) if shape else p
         return (self.rand(p.shape, _float_dtype("bernoulli", p.dtype)) < p).astype(dtype)
@@ -251,6 +251,8 @@ class DeviceGenerator(Generator, on="cuda"):
     def multinomial(self, probabilities, num_samples, replacement=False):
         """Indices drawn with the given weights, which are looked at, for which the host waits; see `Generator`."""
         p = self._weights(probabilities, num_samples, replacement)
+        waited(fetched=1)  # for the answers to two questions about them
+        waited(fetched=1)
         if num_samples == 1:
             return positions((p / self.exponential(1.0, p.shape, p.dtype)).argmax(-1, keepdims=True))
         if not replacement:

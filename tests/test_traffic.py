@@ -198,11 +198,13 @@ def test_counting_sees_what_crosses():
         "tensor": (1, 0, 0), "number": (0, 0, 0), "item": (0, 1, 1), "list": (0, 1, 1), "numpy": (0, 1, 1),
         "print": (0, 1, 1), "from_numpy": (1, 0, 0), "mask": (0, 0, 1), "nonzero": (0, 0, 1), "unique": (0, 0, 1),
         "rows": (0, 0, 1), "if": (0, 1, 1), "equal": (0, 1, 1), "synchronize": (0, 0, 1), "bincount": (0, 1, 3),
-        "cpu": (0, 0, 0), "plot": (0, 1, 1), "index": (1, 0, 0),
+        "cpu": (0, 0, 0), "plot": (0, 1, 1), "index": (1, 0, 0), "histc": (0, 0, 3), "histogram": (0, 2, 5),
+        "bernoulli": (0, 1, 1), "multinomial": (0, 2, 2), "clip": (0, 1, 1),
     }  # fmt: skip
     script = """
 import numpy as np
-x = mg.arange(6)
+x, half, g = mg.arange(6), mg.full((6,), 0.5, requires_grad=True), mg.Generator("cuda")
+half.grad = half.detach() * 1
 array = np.ones(3)
 for name, call in {
     "tensor": lambda: mg.tensor([1, 2]), "number": lambda: mg.tensor(1), "item": lambda: x[0].item(),
@@ -212,6 +214,9 @@ for name, call in {
     "rows": lambda: x.reshape(3, 2).unique(dim=0),
     "equal": lambda: mg.equal(x, x), "synchronize": mg.cuda.synchronize, "bincount": lambda: mg.bincount(x),
     "cpu": lambda: x.cpu(), "plot": lambda: np.asarray(x), "index": lambda: x[[1, 2]],
+    "histc": lambda: mg.histc(x.float(), 3, 0, 5), "histogram": lambda: mg.histogram(x.float(), 3),
+    "bernoulli": lambda: mg.bernoulli(half, generator=g), "multinomial": lambda: mg.multinomial(half, 2, generator=g),
+    "clip": lambda: nn.utils.clip_grad_norm_(half, 1.0, error_if_nonfinite=True),
 }.items():
     found[name] = counted(call)
 """

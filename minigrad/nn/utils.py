@@ -3,7 +3,7 @@
 import math
 
 from ..autograd import Variable, changed, wrap
-from ..backend import overflow_expected, xp
+from ..backend import item, overflow_expected, xp
 from ..ops.join import cat
 from ..ops.shape import listed, reshape
 
@@ -28,7 +28,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     dtypes = [xp.promote_types(grad.array.dtype, "float32") for grad in gradients]  # squares leave the range of float16
     norms = [xp.linalg.norm(grad.array.reshape(-1).astype(d, copy=False), order) for grad, d in zip(gradients, dtypes)]
     total = xp.linalg.norm(xp.stack([xp.asarray(norm) for norm in norms]), order)
-    if error_if_nonfinite and not math.isfinite(total):
+    if error_if_nonfinite and not math.isfinite(item(total)):
         raise RuntimeError(
             f"clip_grad_norm_: The total norm of order {order} for gradients from `parameters` is non-finite "
             f"({total}), so it cannot be clipped. Set error_if_nonfinite=False to scale by it anyway."

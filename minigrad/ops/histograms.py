@@ -4,7 +4,7 @@ import math
 from collections import namedtuple
 
 from ..autograd import Variable, wrap
-from ..backend import counts, item, xp
+from ..backend import counts, item, nonzero, xp
 from .operands import int64
 from .reduce import floating
 from .shape import integer
@@ -32,7 +32,7 @@ def histc(input, bins=100, min=0, max=0):
     """
     values, bins = floating(input, "histc").array.reshape(-1), integer(bins, "histc")
     low, high = bounds(values, bins, *((None, None) if min == max else (min, max)), "histc")
-    values = values[(values >= low) & (values <= high)]
+    values = values[nonzero((values >= low) & (values <= high))]
     if low == high:  # the middle of a range around the only value
         position = xp.full(values.size, bins // 2)
     else:  # rounded step by step as in torch, which decides about values on an edge
@@ -54,7 +54,7 @@ def histogram(input, bins=100, *, range=None, weight=None, density=False):
         bins = integer(bins, "histogram")
         low, high = bounds(values, bins, *range or (None, None), "histogram")
         edges = equal_edges(*((low, high) if low < high else (low - 0.5, high + 0.5)), bins, values.dtype)
-    inside = (values >= edges[0]) & (values <= edges[-1])
+    inside = nonzero((values >= edges[0]) & (values <= edges[-1]))
     if weight is not None:
         if weight.array.shape != input.array.shape:
             raise RuntimeError(
