@@ -47,6 +47,24 @@ def test_a_folder_that_is_missing_is_said_before_any_work(tmp_path):
 
 
 @in_processes
+def test_no_time_at_all_is_refused(tmp_path):
+    done = command("--minutes", "0", "--out", tmp_path / "gpu.md", PYTHONPATH=str(STAND_IN))
+    assert done.returncode == 2 and "--minutes wants a number above 0, got 0" in done.stderr and not done.stdout
+
+
+def test_minutes_stretch_every_part(whole, monkeypatch, tmp_path):
+    given, names = [], ("training_steps", "comparison", "lesson", "tests")
+    for name in names:
+        monkeypatch.setattr(whole, name, lambda page, folder, seconds, quick: given.append(seconds))
+    monkeypatch.setattr(whole, "hardware", lambda page, cupy: None)
+    monkeypatch.setattr(whole, "use", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--minutes", "24", "--out", str(tmp_path / "gpu.md")])
+    with pytest.raises(SystemExit):
+        whole.main()
+    assert given[:3] == [3 * whole.STEPS, 3 * whole.PARITY, 3 * whole.LESSON] and given[3] > 3 * whole.TOTAL - 60
+
+
+@in_processes
 def test_the_whole_command_on_the_stand_in(tmp_path):
     page = tmp_path / "gpu.md"
     done = command("--quick", "--out", page, PYTHONPATH=str(STAND_IN), MINIGRAD_OFFLINE="1")
