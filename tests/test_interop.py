@@ -336,6 +336,16 @@ def test_dlpack_shares_memory_with_a_tensor():
     assert y.data_ptr() == x.data_ptr() and y.stride() == (1, 3)
 
 
+def test_dlpack_takes_a_capsule_once():
+    x = mg.arange(6).reshape(2, 3)
+    capsule = dlpack.to_dlpack(x)
+    y = dlpack.from_dlpack(capsule)
+    x[0, 1] = 7
+    assert y.tolist() == [[0, 7, 2], [3, 4, 5]]
+    with pytest.raises((BufferError, ValueError)):
+        dlpack.from_dlpack(capsule)
+
+
 @only_on_the_cpu
 def test_dlpack_shares_memory_with_torch(torch):
     x = mg.arange(6.0).reshape(2, 3)
@@ -345,6 +355,7 @@ def test_dlpack_shares_memory_with_torch(torch):
     back[2, 1] = 8
     assert x.tolist() == [[7, 1, 2], [3, 4, 8]] == there.tolist()
     assert torch.utils.dlpack.from_dlpack(dlpack.to_dlpack(x)).tolist() == x.tolist()
+    assert dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(there)).tolist() == x.tolist()
     assert x.__dlpack_device__() == tuple(map(int, there.__dlpack_device__()))
 
 
