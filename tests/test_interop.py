@@ -336,6 +336,7 @@ def test_dlpack_shares_memory_with_a_tensor():
     assert y.data_ptr() == x.data_ptr() and y.stride() == (1, 3)
 
 
+@only_on_the_cpu
 def test_dlpack_takes_a_capsule_once():
     x = mg.arange(6).reshape(2, 3)
     capsule = dlpack.to_dlpack(x)
