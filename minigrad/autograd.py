@@ -500,6 +500,8 @@ def walk(roots, gradients, targets=None, retain_graph=False, create_graph=False)
                 gradient = function(g, kept[takes])
             else:
                 gradient = function(g) if takes is None else function(g, *takes(kept))
+            if create_graph and node.versions:
+                relying(gradient, *relied_on(node))
             if gradient.shape != parent.shape:
                 gradient = rule.undo_broadcast(gradient, parent.shape)
             if parent.rule is None or parent in pending:
@@ -519,13 +521,18 @@ def what_is_kept(node, create_graph):
         )
     if newest_change > node.number:
         alone = [version for version in node.versions if version.__class__ is Version]
-        for version in [*alone, *(x.version for some in node.versions if some.__class__ is tuple for x in some)]:
+        for version in [*alone, *(x.version for x in relied_on(node))]:
             if version.changed > node.number:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
                     f"what {node.rule.name} kept for backward has changed since, it is at version {version.count} now"
                 )
     return as_tensors(node) if create_graph else node.kept
+
+
+def relied_on(node):
+    """The tensors whose arrays a node keeps as options, see `relying`."""
+    return [x for some in node.versions if some.__class__ is tuple for x in some]
 
 
 def as_tensors(node):

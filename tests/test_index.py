@@ -239,6 +239,18 @@ def test_a_backward_by_an_index_that_has_changed_since_is_an_error(name):
         mg.autograd.grad(y.sum(), x, create_graph=True)
 
 
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_a_derivative_of_a_gradient_by_an_index_that_has_changed_since_is_an_error(name):
+    x, i = mg.arange(9, dtype=mg.float64).view(3, 3).requires_grad_(), mg.tensor([0, 1])
+    y = BY_INDEX[name](x, i)
+    w = mg.ones_like(y).requires_grad_()
+    (gradient,) = mg.autograd.grad(y, x, w, create_graph=True)
+    mg.autograd.grad(gradient.sum(), w, retain_graph=True)
+    i.fill_(0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        mg.autograd.grad(gradient.sum(), w)
+
+
 def test_a_value_written_by_an_index_that_has_changed_since():
     x, i, y = mg.ones(2, requires_grad=True), mg.tensor([0, 1]), mg.zeros(3) * 1
     y[i] = x
