@@ -169,6 +169,14 @@ def test_an_infinite_gradient_ends_where_a_slope_is_0():
         assert gradient.tolist() == expected
 
 
+@pytest.mark.parametrize("n", [1, 3000])
+def test_threshold_keeps_nan(n):
+    x = mg.full((n,), math.nan, requires_grad=True)
+    y = F.threshold(x, 0.5, -2.0)
+    y.sum().backward()
+    assert y.isnan().all() and (x.grad == 1).all()
+
+
 def test_softplus_of_halves_ends_at_no_range():
     x = mg.tensor([-3.0, 11.5, 15.0, 25.0, float("inf")], dtype=mg.float16, requires_grad=True)
     y = F.softplus(x)

@@ -92,7 +92,7 @@ def prelu(input, weight):
 
 @primitive
 def threshold_(x, threshold, value):
-    return select(x > threshold, x, constant(value, x.dtype))
+    return select(x <= threshold, constant(value, x.dtype), x)  # NaN stays
 
 
 threshold_.vjp(lambda g, x, threshold: where_(0.0, g, x <= threshold))
