@@ -302,7 +302,7 @@ def select(condition, a, b):
     return chosen.view(dtype)
 
 
-MANY_CHOICES = 8192
+MANY_CHOICES = 1024
 
 
 def relu_gradient(g, y):
