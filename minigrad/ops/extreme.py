@@ -16,7 +16,7 @@ from .shape import dim_of, dims_of, reshape_
 def shared(g, y, x, dims, shape):
     """The gradient of a reduction that gives one of its values: all elements equal to it share it, NaN as well."""
     y = restored(y, shape, dims)
-    ties = (x == y) | isnan(x) & isnan(y)
+    ties = (x == y) | isnan(x)  # where an element is NaN, so is the value
     counted = cast(ties, g.dtype, boolean).sum(axis=dims, keepdims=True)
     return where_(restored(g, shape, dims) / counted, 0.0, ties)
 
