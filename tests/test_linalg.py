@@ -119,3 +119,12 @@ def test_orders_that_need_singular_values_say_so():
     for order in (2, -2, "nuc"):
         with pytest.raises(RuntimeError, match=f"Order {order} not supported"):
             mg.linalg.norm(mg.zeros(2, 3), order)
+
+
+def test_products_of_batches_lie_in_the_order_of_their_indices():
+    x = mg.randn(3, 2, 4, 5)
+    images = mg.nn.functional.conv2d(mg.randn(9, 1, 4, 4), mg.randn(2, 1, 3, 3), padding=1)
+    for a in (x.transpose(0, 1), x.permute(2, 0, 1, 3), images):
+        y = a @ a.mT
+        expected = a.numpy() @ a.mT.numpy()
+        np.testing.assert_allclose(y.view(-1, y.shape[-1]).numpy(), expected.reshape(-1, y.shape[-1]), 1e-4, 1e-5)

@@ -6,6 +6,7 @@ from ..autograd import Variable, primitive
 from ..backend import Array, kind_of, total, xp
 from .elementwise import abs, sign
 from .extreme import amax, amin, not_empty
+from .layout import in_order
 from .operands import as_dtype, binary, float32, sum_to
 from .reduce import dropped, float16, floating, restored, shaped, sum
 from .shape import dim_of, dims_of, expand, permute_, reshape_
@@ -44,7 +45,7 @@ linear_.vjps(x=lambda g, w: product(g, w), w=lambda g, x: product(g.T, x), b=lam
 
 @primitive(undo_broadcast=sum_to)
 def batched(a, b):
-    return a @ b
+    return in_order(a @ b)
 
 
 batched.vjps(a=lambda g, b: g @ b.swapaxes(-1, -2), b=lambda g, a: a.swapaxes(-1, -2) @ g)
