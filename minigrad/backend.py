@@ -302,7 +302,7 @@ def select(condition, a, b):
     return chosen.view(dtype)
 
 
-MANY_CHOICES = 1024
+MANY_CHOICES = 256
 
 
 def relu_gradient(g, y):
@@ -310,7 +310,7 @@ def relu_gradient(g, y):
     dtype = y.dtype
     bits = BITS[dtype]
     if y.size < 3000:
-        if y.__class__ is np.ndarray:  # a view costs as much as this, and nothing where it is recorded once and for all
+        if y.size < MANY_CHOICES and y.__class__ is np.ndarray:  # views cost as much, and where they are recorded nothing
             return np.where(y, g, zero(dtype))
         return (g.view(bits) * (y != zero(dtype))).view(dtype)
     x = xp.empty_like(y)  # without an array for the mask

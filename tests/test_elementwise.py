@@ -321,6 +321,12 @@ def test_misuse_is_refused(function, error, message):
         function(mg, x, i, mask)
 
 
+def test_no_numbers_may_be_divided_by_zero():
+    none = mg.zeros(0, 3, dtype=mg.int64)
+    for quotient in (none // 0, none % 0, mg.fmod(none, 0), mg.div(none, 0, rounding_mode="trunc")):
+        assert quotient.shape == (0, 3) and quotient.dtype == mg.int64
+
+
 def test_torch_refuses_the_same():
     torch = pytest.importorskip("torch")
     for function, error, _ in ERRORS:

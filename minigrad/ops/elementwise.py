@@ -80,7 +80,7 @@ def check_divisible(a, b, operation):
     """Refuse what has no quotient: booleans, and integers divided by zero."""
     if a.dtype.kind == "b":
         raise NotImplementedError(f"{operation}: not defined for bool")
-    if a.dtype.kind != "f" and item((b == 0).any()):
+    if a.dtype.kind != "f" and a.size and item((b == 0).any()):
         raise RuntimeError(f"ZeroDivisionError: {operation} of integers by zero")
 
 
