@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from benchmarks import scaling
 from benchmarks.child import last_line
-from benchmarks.memory import peak_megabytes
+from benchmarks.memory import held_megabytes, peak_megabytes
 from benchmarks.workload import WORKLOADS, compiled
 
 PACKAGES = ("minigrad", "numpy", "torch")  # what compiles takes more memory to compile than to train
@@ -32,7 +32,7 @@ def rise(name, label, problem):
     first = next(other.build for other in scaling.WAYS.values() if other.package == way.package)
     first = compiled(first) if label.endswith("compiled") else first
     for build, data in ((first, scaling.problem(32, 32, 1)), (way.build, problem)):
-        before = peak_megabytes()
+        before = held_megabytes()
         trainer = build(data)
         for _ in range(STEPS):
             trainer.step(trainer.draw())

@@ -120,9 +120,9 @@ def draw_ratios(axes, workloads):
                 continue
             colour, marker = LOOK[name]
             fill = "none" if hollow(label) else colour
-            size = 14 if marker == "|" else 8
+            size = {"limit": 14, "numpy": 10}.get(name, 7)
             style = {"color": colour, "marker": marker, "linestyle": "none", "markeredgewidth": 1.6}
-            above = 4 if name == "minigrad" else 3
+            above = {"compiled": 5, "minigrad": 4}.get(name, 3)  # smaller than what they may cover
             axes.plot(value, row, **style, markerfacecolor=fill, markersize=size, zorder=above)
             seen[name] = Line2D([], [], **style, markersize=8, label=NAMES.get(name, name))
     axes.axvline(1, color=LOOK[other][0], linewidth=1.5)

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import runner
 from benchmarks.child import last_line
 from benchmarks.limit import mlp as limit
-from benchmarks.memory import peak_megabytes
+from benchmarks.memory import held_megabytes, peak_megabytes
 from benchmarks.report import heading, machine, number, write_json
 from benchmarks.timing import measure, spread
 from benchmarks.workload import Way, Workload, in_phases, numpy_draw, starting_point, train_modules
@@ -130,7 +130,7 @@ def rise(label, sizes):
     """
     first, data = problem(**{**sizes, "depth": 1}), problem(**sizes)
     for following in (first, data):
-        before = peak_megabytes()
+        before = held_megabytes()
         trainer = WAYS[label].build(following)
         for _ in range(3):
             trainer.step(trainer.draw())

@@ -16,6 +16,7 @@ import pytest
 import minigrad as mg
 from benchmarks import child, footprint, images, peers, plot, profile, report, runner, scaling, startup, watching
 from benchmarks.compare import compare
+from benchmarks.memory import held_megabytes, peak_megabytes
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
 from minigrad import cpu
@@ -198,6 +199,15 @@ def test_a_process_that_the_system_ends_is_told_of(monkeypatch):
         with pytest.raises(RuntimeError, match="memory of chain-1: 'minigrad tensors' failed: exit status -6"):
             footprint.of_workload("chain-1")
     assert child.last_line("import sys; print(1); print(sys.argv[1:], sys.stdin.read())", "a", given=b"b") == "['a'] b"
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the system cannot forget a peak")
+def test_a_peak_is_counted_anew():
+    before = held_megabytes()
+    block = np.ones(30_000_000, "u1")
+    del block
+    assert peak_megabytes() > before + 25
+    assert held_megabytes() < before + 20
 
 
 def test_the_memory_of_a_step(monkeypatch):
