@@ -120,7 +120,10 @@ def profile(argv):
 
     limit_threads(arguments.threads)
     from benchmarks import profile as module
+    from minigrad.backend import on_gpu
 
+    if on_gpu:
+        parser.error("it times calls of NumPy, and MINIGRAD_BACKEND is cupy; python -m benchmarks.gpu counts kernels")
     names = arguments.workloads or list(module.WORKLOADS)
     unknown = [name for name in names if name not in module.WORKLOADS]
     if unknown:

@@ -20,6 +20,7 @@ from benchmarks.memory import held_megabytes, peak_megabytes
 from benchmarks.peers import NOTES
 from benchmarks.workload import WORKLOADS, register
 from minigrad import cpu
+from minigrad.backend import on_gpu
 from minigrad.datasets import Images
 
 ROOT = Path(__file__).parents[1]
@@ -226,6 +227,7 @@ def test_the_memory_of_a_step(monkeypatch):
     assert f"{quotient:.2f} (<= 1.3)" in table and "(<= 1.1)" not in table
 
 
+@pytest.mark.skipif(on_gpu, reason="calls of NumPy are timed")
 def test_a_profile_divides_a_step(capsys, tmp_path):
     path, picture = tmp_path / "profile.json", tmp_path / "profile.png"
     profile.run(["names-deep"], 20, 1, path, picture)  # enough for what else the machine does to fall into half of them
@@ -239,6 +241,7 @@ def test_a_profile_divides_a_step(capsys, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.skipif(on_gpu, reason="calls of NumPy are timed")
 def test_every_array_call_has_its_kind():
     workload = WORKLOADS["names-mlp"]
     trainer = workload.ways["minigrad compiled"].build(workload.problem())

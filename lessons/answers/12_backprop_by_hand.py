@@ -211,13 +211,13 @@ def microseconds(models, X):
 sizes = (1, 32, 1000)
 timings = [microseconds((model, folded), Xdev[:size]) for size in sizes]
 for size, (before, after) in zip(sizes, timings, strict=True):
-    print(f"{size:>5} examples: with batch norm {before:6.1f} µs, folded {after:6.1f} µs: ", end="")
+    print(f"batch of {size:>4}: with batch norm {before:6.1f} µs, folded {after:6.1f} µs: ", end="")
     print(f"{before / after:.2f} times as fast")
 
 # %%
 shares = [after / before for before, after in timings]
 figure, axis = plt.subplots(figsize=(8, 3.6))
-bars = axis.barh([f"{size} examples" for size in sizes], shares, color=GREEN)
+bars = axis.barh([f"batch of {size}" for size in sizes], shares, color=GREEN)
 axis.bar_label(bars, [f" {share:.2f}" for share in shares])
 axis.axvline(1, color=BLACK, linestyle="--", linewidth=1.2, label="with batch norm")
 axis.set(title="time of the folded network", xlabel="as a share of the time with batch norm", xlim=(0, 1.4))
