@@ -49,6 +49,14 @@ def add_shared(parser):
     parser.add_argument("--plot", metavar="FILE", help="also draw the results to this file, a PNG")
 
 
+def known(parser, kind, names, choices):
+    """The names given, none of which may be another than the choices."""
+    unknown = [name for name in names if name not in choices]
+    if unknown:
+        parser.error(f"no {kind} named {', '.join(unknown)}; there are {', '.join(choices)}")
+    return names
+
+
 def run(argv):
     """Run the selected workloads, print a table for each, write the JSON report and the figure if asked to.
 
@@ -67,10 +75,7 @@ def run(argv):
     from benchmarks import runner  # only now, so that every library reads the number of threads
 
     choices = [*runner.WORKLOADS, "startup", "memory"]
-    unknown = [name for name in arguments.workloads if name not in choices]
-    if unknown:
-        parser.error(f"no workload named {', '.join(unknown)}; there are {', '.join(choices)}")
-    names = arguments.workloads or choices[: -1 if arguments.rounds <= QUICK else None]
+    names = known(parser, "workload", arguments.workloads, choices) or choices[: -1 if arguments.rounds <= QUICK else None]
     if arguments.plot and set(names) == {"memory"}:
         parser.error("--plot draws workloads and startup; memory has no picture")
     runner.run(names, arguments.rounds, arguments.threads, arguments.json, arguments.plot)
@@ -102,10 +107,7 @@ def scaling(argv):
     limit_threads(arguments.threads)
     from benchmarks import scaling as module
 
-    unknown = [name for name in arguments.curves if name not in module.CURVES]
-    if unknown:
-        parser.error(f"no curve named {', '.join(unknown)}; there are {', '.join(module.CURVES)}")
-    names = arguments.curves or list(module.CURVES)
+    names = known(parser, "curve", arguments.curves, module.CURVES) or list(module.CURVES)
     every = 3 if arguments.rounds <= QUICK else 1
     module.run(names, arguments.rounds, every, arguments.threads, arguments.json, arguments.plot)
 
@@ -124,10 +126,7 @@ def profile(argv):
 
     if on_gpu:
         parser.error("it times calls of NumPy, and MINIGRAD_BACKEND is cupy; python -m benchmarks.gpu counts kernels")
-    names = arguments.workloads or list(module.WORKLOADS)
-    unknown = [name for name in names if name not in module.WORKLOADS]
-    if unknown:
-        parser.error(f"no workload named {', '.join(unknown)}; there are {', '.join(module.WORKLOADS)}")
+    names = known(parser, "workload", arguments.workloads, module.WORKLOADS) or list(module.WORKLOADS)
     module.run(names, arguments.rounds, arguments.threads, arguments.json, arguments.plot)
 
 

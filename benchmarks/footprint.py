@@ -1,18 +1,18 @@
 """How much memory a training step takes at its peak: every way of every workload, in a process of its own."""
 
 import pickle
+from functools import partial
 from importlib.util import find_spec
 from types import SimpleNamespace
 
-from benchmarks import scaling
+from benchmarks import memory, scaling
 from benchmarks.child import last_line
-from benchmarks.memory import held_megabytes, peak_megabytes
+from benchmarks.memory import peak_megabytes
 from benchmarks.workload import WORKLOADS, compiled
 
 PACKAGES = ("minigrad", "numpy", "torch")  # what compiles takes more memory to compile than to train
 TARGETS = {"torch": 1.0, "limit": 1.3}  # the largest ratios wanted of minigrad
 COMPILED = {"limit": 1.1}  # and of what it has compiled
-STEPS = 3
 LEAST = 1.0  # megabytes that something must take to be a yardstick: pages of code and the kernel's counting blur less
 
 CHILD = """
@@ -24,19 +24,11 @@ print(rise(*pickle.load(sys.stdin.buffer)))
 
 
 def rise(name, label, problem):
-    """By how many megabytes the peak of this process rises when a way is built and trains for three steps.
-
-    A network of one layer trains before, so that what a library sets up at its first step does not count.
-    """
+    """`memory.rise` of a way; a network of one layer trains before."""
     way = WORKLOADS[name].ways[label]
     first = next(other.build for other in scaling.WAYS.values() if other.package == way.package)
     first = compiled(first) if label.endswith("compiled") else first
-    for build, data in ((first, scaling.problem(32, 32, 1)), (way.build, problem)):
-        before = held_megabytes()
-        trainer = build(data)
-        for _ in range(STEPS):
-            trainer.step(trainer.draw())
-    return peak_megabytes() - before
+    return memory.rise(partial(first, scaling.problem(32, 32, 1)), partial(way.build, problem))
 
 
 def of_workload(name):

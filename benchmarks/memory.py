@@ -20,6 +20,20 @@ def held_megabytes():
     return peak_megabytes()
 
 
+def rise(*builds):
+    """By how many megabytes the peak of this process rises when a trainer is built and trains for three steps.
+
+    `builds` make trainers. Those before the last train before, so that what a library sets up at its first step does not
+    count. None where the system does not tell.
+    """
+    for build in builds:
+        before = held_megabytes()
+        trainer = build()
+        for _ in range(3):
+            trainer.step(trainer.draw())
+    return None if before is None else peak_megabytes() - before
+
+
 def peak_megabytes():
     """The most memory that this process has held so far, in millions of bytes, or None where the system does not tell."""
     try:

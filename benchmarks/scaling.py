@@ -10,10 +10,9 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks import runner
+from benchmarks import memory, runner
 from benchmarks.child import last_line
 from benchmarks.limit import mlp as limit
-from benchmarks.memory import held_megabytes, peak_megabytes
 from benchmarks.report import heading, machine, number, write_json
 from benchmarks.timing import measure, spread
 from benchmarks.workload import Way, Workload, in_phases, numpy_draw, starting_point, train_modules
@@ -124,17 +123,9 @@ def time_point(name, sizes, rounds):
 
 
 def rise(label, sizes):
-    """By how many megabytes the peak of this process rises when a way is built and trains for three steps.
-
-    A network of one layer trains before, so that what a library sets up at its first step does not count.
-    """
-    first, data = problem(**{**sizes, "depth": 1}), problem(**sizes)
-    for following in (first, data):
-        before = held_megabytes()
-        trainer = WAYS[label].build(following)
-        for _ in range(3):
-            trainer.step(trainer.draw())
-    return None if before is None else peak_megabytes() - before
+    """`memory.rise` of a way; a network of one layer trains before."""
+    problems = problem(**{**sizes, "depth": 1}), problem(**sizes)
+    return memory.rise(*[partial(WAYS[label].build, each) for each in problems])
 
 
 def memory_point(name, sizes, rounds):

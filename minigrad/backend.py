@@ -427,6 +427,13 @@ def strided(x, shape, strides, offset=0):
     return np.ndarray(shape, x.dtype, x, offset, strides)
 
 
+def root_of(array):
+    """The array that an array is a view of, or itself."""
+    while isinstance(array.base, Array):
+        array = array.base
+    return array
+
+
 def same_gpu():
     """What another thread is to call first to compute on this thread's GPU, as CUDA begins each with GPU 0; else None."""
     return xp.cuda.Device().use if on_gpu else None

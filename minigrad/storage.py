@@ -1,6 +1,6 @@
 """The memory under a tensor: one row of numbers, whatever shape and strides its views give it."""
 
-from .backend import Array, address, item, tolist, xp
+from .backend import address, item, root_of, tolist, xp
 from .device import device_of
 
 
@@ -68,8 +68,7 @@ class UntypedStorage(TypedStorage):
 
 def storage_of(array):
     """The memory that an array is a view of."""
-    while isinstance(array.base, Array):
-        array = array.base
+    array = root_of(array)
     reach = sum((n - 1) * stride for n, stride in zip(array.shape, array.strides)) // array.itemsize
     size = reach + 1 if array.size else 0
     return TypedStorage(xp.lib.stride_tricks.as_strided(array, (size,), (array.itemsize,)))

@@ -18,7 +18,7 @@ import threading
 from functools import partial
 
 from ..autograd import Leaf
-from ..backend import Array, address, error_actions, on_gpu, raise_errors, to_numpy, xp
+from ..backend import Array, address, error_actions, on_gpu, raise_errors, root_of, to_numpy, xp
 from ..cpu import give_back_freed_memory
 from . import traced
 from .arena import Arena
@@ -40,7 +40,7 @@ from .calls import (
 )
 from .exchange import exchange
 from .surroundings import parameters_of
-from .traced import UFUNC, Memory, Traced, is_view, plain, root_of, slot
+from .traced import UFUNC, Memory, Traced, is_view, plain, slot
 
 CHANGES_ARGUMENT = "it changes its argument, or memory that this shares with others"
 PYTHON_VALUES = bool, int, float, complex, str

@@ -6,12 +6,12 @@ import sys
 
 from .. import autograd
 from ..autograd import Variable, mode, tick, wrap
-from ..backend import NUMBERS, Array, unwarned
+from ..backend import NUMBERS, Array, root_of, unwarned
 from . import surroundings
 from .arguments import mapped
 from .calls import hand_over
 from .surroundings import Places
-from .traced import layout, root_of, slot
+from .traced import layout, slot
 
 GRADIENT = "a gradient", "there", "not"
 MEMORY = "the memory of a tensor", "one array", "another"

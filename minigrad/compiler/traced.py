@@ -48,13 +48,6 @@ class Memory:
             self.give_back()
 
 
-def root_of(array):
-    """The array that an array is a view of, or itself."""
-    while isinstance(array.base, Array):
-        array = array.base
-    return array
-
-
 def layout(array):
     return array.shape, array.strides, array.dtype
 

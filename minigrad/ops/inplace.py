@@ -1,7 +1,7 @@
 """Changing values in place, with their history: `x += y`, `x[i] = y`, `x.zero_()`, through views as well."""
 
 from ..autograd import Leaf, Variable, changed, mode, primitive, relying, tick, wrap
-from ..backend import NUMBERS, Array, constant, on_gpu, xp
+from ..backend import NUMBERS, Array, constant, on_gpu, root_of, xp
 from .elementwise import add, div, mul, sub, zeros_of
 from .index import index_tensors, parse, put, slice_
 from .operands import CATEGORY, as_dtype, fitting, operand, sum_to
@@ -58,7 +58,7 @@ def store(tensor, result, same_everywhere=False):
         refuse_overlap(array)
     result = as_dtype(result, array.dtype)
     value = result.array
-    if on_gpu and memory_of(value) is memory_of(array):  # which CuPy would copy block by block, over what it is yet to read
+    if on_gpu and root_of(value) is root_of(array):  # which CuPy would copy block by block, over what it is yet to read
         value = value.copy()
     array[...] = value
     changed(tensor)
@@ -66,11 +66,6 @@ def store(tensor, result, same_everywhere=False):
         base.come_from(result.node if base is tensor else written(base, result, tuple(reversed(path))).node)
         base.version.rewired = tick()
     return tensor
-
-
-def memory_of(array):
-    """The array of which another is a view, or itself."""
-    return array if array.base is None else array.base
 
 
 def refuse_overlap(array):

@@ -3,11 +3,11 @@
 from collections import namedtuple
 
 from .. import backend
-from ..autograd import Variable, primitive, relying, wrap
+from ..autograd import Variable, primitive, wrap
 from ..backend import item, on_gpu, xp
 from .elementwise import copied
 from .extreme import not_empty, picked_along, shared
-from .index import along, int32, pick_
+from .index import int32
 from .operands import boolean, int64
 from .reduce import renamed
 from .shape import dim_of, integer
@@ -37,8 +37,7 @@ def sort(input, dim=-1, descending=False, stable=False):
     indices = argsort(input, dim, descending)
     if not input.array.ndim:
         return Sorted(copied(input), indices)
-    dim = dim_of(dim, input.array.ndim, "sort")
-    return Sorted(relying(pick_(input, along(indices.array, dim)), indices), indices)
+    return Sorted(*picked_along(input, indices.array, dim_of(dim, input.array.ndim, "sort"), True))
 
 
 def topk(input, k, dim=-1, largest=True, sorted=True):
@@ -58,8 +57,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
         found = xp.sort(xp.argpartition(input.array, cut, dim)[(*front, ends)], dim)  # in the order they stand in
         ranks = order(xp.take_along_axis(input.array, found, dim), dim, largest)
         indices = xp.take_along_axis(found, ranks, dim)
-    indices = wrap(indices)
-    return TopK(relying(pick_(input, along(indices.array, dim)), indices), indices)
+    return TopK(*picked_along(input, indices, dim, True))
 
 
 @primitive
